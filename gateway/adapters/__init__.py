@@ -1,0 +1,1 @@
+"""The outside world. Only the composition root imports this package."""

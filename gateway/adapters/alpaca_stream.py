@@ -1,0 +1,227 @@
+"""Alpaca's trade updates: every frame kept as it came, silence noticed, every gap announced.
+
+alpaca-py's stream reconnects and keeps alive; what it drops, hides or waits for without end is mended here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
+from typing import Any, Final
+
+from alpaca.common.utils import get_default_user_agent
+from alpaca.trading.stream import TradingStream
+from websockets.legacy.client import Connect, WebSocketClientProtocol
+
+from gateway.adapters.alpaca_json import read_json
+from gateway.ports import Clock
+
+_log = logging.getLogger(__name__)
+
+OnFrame = Callable[[bytes], Awaitable[None]]
+OnConnected = Callable[[], Coroutine[Any, Any, None]]
+
+_HANDSHAKE: Final = frozenset({"authorization", "listening"})
+_START_SECONDS: Final = 10.0
+_STEADY_SECONDS: Final = 30.0
+_PACE_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
+_QUEUE: Final = 10_000
+_SOCKET: Final[dict[str, Any]] = {
+    "ping_interval": 5,
+    "ping_timeout": 5,
+    "close_timeout": 1,
+    "max_queue": 4096,
+    "max_size": 8 * 1024 * 1024,
+}
+
+
+class StreamRefused(Exception):
+    """The broker does not take our keys; connecting again would not help."""
+
+
+class _ConnectHere(Connect):
+    """Goes where it was told and nowhere else: a redirect is an error."""
+
+    MAX_REDIRECTS_ALLOWED = 1
+
+
+class _Tapped:
+    """A socket that shows every frame to `tap` before anybody tries to understand it."""
+
+    def __init__(self, socket: WebSocketClientProtocol, tap: Callable[[str | bytes], None]) -> None:
+        self._socket = socket
+        self._tap = tap
+
+    async def send(self, message: str) -> None:
+        await self._socket.send(message)
+
+    async def recv(self) -> str | bytes:
+        frame = await self._socket.recv()
+        self._tap(frame)
+        return frame
+
+    async def close(self) -> None:
+        await self._socket.close()
+
+
+class _Stream(TradingStream):
+    """The SDK's stream with the hooks it lacks."""
+
+    _ws: Any
+    _stop_stream_event: asyncio.Event
+
+    def __init__(self, key: str, secret: str, url: str, owner: TradeUpdates) -> None:
+        super().__init__(key, secret, raw_data=True, url_override=url, websocket_params=_SOCKET)
+        self._owner = owner
+        self._steady: asyncio.TimerHandle | None = None
+        self._next_attempt = 0.0
+        self.refused = False
+
+    async def read(self) -> None:
+        """Connect, read and connect again until stopped or refused."""
+        self.refused = False
+        await self._run_forever()  # type: ignore[no-untyped-call]
+
+    async def _start_ws(self) -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._next_attempt - loop.time())
+        self._next_attempt = loop.time() + _PACE_SECONDS
+        await asyncio.wait_for(super()._start_ws(), _START_SECONDS)  # type: ignore[no-untyped-call]
+
+    async def _connect(self) -> None:
+        headers = {"User-Agent": get_default_user_agent()}
+        socket = await _ConnectHere(self._endpoint, extra_headers=headers, **_SOCKET)
+        self._ws = _Tapped(socket, self._tap)
+
+    def _tap(self, frame: str | bytes) -> None:
+        raw = frame.encode() if isinstance(frame, str) else frame
+        message = read_json(raw)
+        stream = message.get("stream") if isinstance(message, dict) else None
+        if stream not in _HANDSHAKE:
+            self._owner.keep(raw)
+        elif message.get("data") and message["data"].get("status") == "unauthorized":
+            self.refused, self._should_run = True, False
+            self._stop_stream_event.set()
+
+    async def _dispatch(self, msg: dict[str, Any]) -> None:
+        if msg.get("stream") == "listening":
+            loop = asyncio.get_running_loop()
+            self._steady = loop.call_later(_STEADY_SECONDS, self._prove_steady)
+            self._owner.listening()
+
+    def _prove_steady(self) -> None:
+        """A connection that lasted starts the back-off anew, even when the account was quiet."""
+        self._data_received = True
+
+    async def hang_up(self) -> None:
+        """Close the socket; the reader notices and connects again, unless it was told to stop."""
+        if self._ws is not None:
+            await self._ws.close()
+
+    async def close(self) -> None:
+        if self._steady is not None:
+            self._steady.cancel()
+        self._owner.disconnected()
+        await super().close()
+
+
+class TradeUpdates:
+    """The account's one stream of trade updates.
+
+    Every frame goes to `on_frame` in the order it came, before it is interpreted; `on_connected` runs after
+    every acknowledged subscription, since whatever was sent before it is lost and has to be fetched.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        secret: str,
+        url: str,
+        *,
+        on_frame: OnFrame,
+        on_connected: OnConnected,
+        clock: Clock,
+    ) -> None:
+        self._stream = _Stream(key, secret, url, self)
+        self._stream.subscribe_trade_updates(_interpret_nothing)
+        self._on_frame = on_frame
+        self._on_connected = on_connected
+        self._clock = clock
+        self._frames: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self.connected = False
+        self.last_frame_at: datetime | None = None
+
+    async def run(self) -> None:
+        """Read until `stop`, through every disconnect. Raises StreamRefused when the keys are not taken."""
+        self._stopping = False
+        keeping = asyncio.create_task(self._keep_frames())
+        try:
+            while not self._stopping:
+                await self._stream.read()
+                if self._stream.refused:
+                    raise StreamRefused("the trade-updates stream refuses our keys")
+        finally:
+            await self._stream.close()
+            keeping.cancel()
+
+    async def stop(self) -> None:
+        """End `run` soon."""
+        self._stopping = True
+        await self._stream.stop_ws()
+        await self._stream.hang_up()
+
+    def force_reconnect(self) -> None:
+        """Drop the connection and subscribe again; used when polling saw what the stream did not."""
+        self._spawn(self._stream.hang_up())
+
+    def keep(self, raw: bytes) -> None:
+        """Take a frame off the socket without waiting."""
+        self.last_frame_at = self._clock.now()
+        try:
+            self._frames.put_nowait(raw)
+        except asyncio.QueueFull:
+            _log.error("trade updates come faster than they are kept; reconnecting to close the gap")
+            self.force_reconnect()
+
+    def listening(self) -> None:
+        self.connected = True
+        self._spawn(self._on_connected())
+
+    def disconnected(self) -> None:
+        self.connected = False
+
+    async def _keep_frames(self) -> None:
+        while True:
+            if not await self._kept(await self._frames.get()):
+                _log.error("a trade update could not be kept; reconnecting to close the gap")
+                self.force_reconnect()
+
+    async def _kept(self, raw: bytes) -> bool:
+        for pause in _RETRY_SECONDS:
+            try:
+                await self._on_frame(raw)
+            except Exception:  # noqa: BLE001 - the stream survives whatever keeping a frame comes to
+                _log.exception("keeping a trade update failed")
+                await asyncio.sleep(pause)
+            else:
+                return True
+        return False
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("a task of the trade-updates stream failed", exc_info=task.exception())
+
+
+async def _interpret_nothing(_: Any) -> None:
+    """The SDK wants a handler before it subscribes; every frame has been kept already."""

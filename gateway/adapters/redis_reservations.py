@@ -1,0 +1,90 @@
+"""Room per symbol in Redis, taken atomically and once per client order id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, Decimal
+from typing import Any, Final
+
+import msgspec
+
+from gateway.adapters.redis_link import RedisLink, text
+from gateway.adapters.redis_scripts import AUDIT, GIVE_BACK, RESERVE
+from gateway.aggregates.vocabulary import ZERO, ClientOrderId, Side, Symbol
+from gateway.ports import MirroredRoom, MirrorUnavailable, Reservation
+
+_PLACES: Final = 9  # the broker's finest fraction of a share
+_EXPOSURE: Final = {Side.BUY: "long", Side.SELL: "short"}
+
+
+class RedisReservations:
+    """Reservations beside the mirror of the same `generation`, which must have been built first."""
+
+    def __init__(self, link: RedisLink, *, generation: str) -> None:
+        self._link = link
+        self._generation = generation
+
+    async def reserve(
+        self, client_order_id: ClientOrderId, *, symbol: Symbol, side: Side, qty: Decimal, limit: Decimal
+    ) -> Reservation:
+        wanted, allowed = _units(qty), _units(limit)
+        granted, fresh, exposure = await self._link.run(
+            RESERVE,
+            (),
+            (
+                self._generation,
+                symbol,
+                client_order_id,
+                _EXPOSURE[side],
+                wanted,
+                allowed,
+                wanted - allowed,
+                allowed - wanted,
+            ),
+        )
+        standing = _shares(exposure)
+        return Reservation(
+            granted=bool(granted), fresh=bool(fresh), would_be=standing if granted else standing + qty
+        )
+
+    async def give_back(self, client_order_id: ClientOrderId, symbol: Symbol) -> None:
+        await self._link.run(GIVE_BACK, (), (self._generation, symbol, client_order_id))
+
+    async def drift(self, rooms: Sequence[MirroredRoom], *, older_than_seconds: float) -> Decimal:
+        """Best asked when the mirror's follower has caught up: what it has yet to bring counts as drift."""
+        documents = msgspec.json.encode([room_document(room) for room in rooms]).decode()
+        age = round(older_than_seconds * 1000)
+        found = await self._link.run(AUDIT, (), (self._generation, documents, age))
+        befores, afters = found[::2], found[1::2]
+        return sum(
+            (abs(_shares(after) - _shares(before)) for before, after in zip(befores, afters, strict=True)),
+            start=ZERO,
+        )
+
+
+def room_document(room: MirroredRoom) -> dict[str, Any]:
+    """A room in the units and the shape the scripts read."""
+    return {
+        "symbol": room.symbol,
+        "version": room.version,
+        "long": str(_units(room.qty)),
+        "short": str(-_units(room.qty)),
+        "leaves": [
+            {"id": client_order_id, "side": _EXPOSURE[side], "qty": str(_units(leaves))}
+            for client_order_id, (side, leaves) in room.leaves.items()
+        ],
+        "recorded": sorted(room.recorded),
+    }
+
+
+def _units(shares: Decimal) -> int:
+    """Shares in billionths, rounded up."""
+    return int(shares.scaleb(_PLACES).to_integral_value(ROUND_CEILING))
+
+
+def _shares(units: Any) -> Decimal:
+    word = text(units) or ""
+    try:
+        return Decimal(int(word)).scaleb(-_PLACES).normalize() + ZERO
+    except ValueError:
+        raise MirrorUnavailable("a room in the mirror is garbage") from None

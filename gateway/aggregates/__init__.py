@@ -1,0 +1,1 @@
+"""The rules of the desk: pure, clockless, standard library only."""

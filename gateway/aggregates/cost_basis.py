@@ -1,0 +1,73 @@
+"""Average-cost arithmetic of one book: an execution that reduces realizes, one that opens adds cost."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from gateway.aggregates.exact import minus, plus, ratio, times
+from gateway.aggregates.position.events import Book
+from gateway.aggregates.vocabulary import ZERO, Side
+
+FLAT: Final = Book(qty=ZERO, cost=ZERO, realized=ZERO)
+_COST_PLACES: Final = 10
+_SHOWN_PLACES: Final = 6
+
+
+def apply(book: Book, side: Side, qty: Decimal, px: Decimal) -> tuple[Book, Decimal]:
+    """The book after an execution of `qty` > 0 shares, and the P&L it realized.
+
+    The removed cost is rounded once, to 10 decimals, and never when the position goes flat: over a
+    round trip the realized amounts sum to exactly proceeds minus cost.
+    """
+    held = book.qty.copy_abs()
+    closed = min(qty, held) if signed(side, book.qty) < 0 else ZERO
+    removed = _removed_cost(book, held, closed)
+    value = times(px, closed)
+    realized = minus(value, removed) if side is Side.SELL else minus(removed, value)
+    opened = minus(qty, closed)
+    after = Book(
+        qty=plus(book.qty, signed(side, qty)),
+        cost=plus(minus(book.cost, removed), times(px, opened)),
+        realized=plus(book.realized, realized if closed else ZERO),
+    )
+    return after, realized if closed else ZERO
+
+
+def signed(side: Side, qty: Decimal) -> Decimal:
+    """A trade's quantity as a change of the holding."""
+    return qty if side is Side.BUY else qty.copy_negate()
+
+
+def _removed_cost(book: Book, held: Decimal, closed: Decimal) -> Decimal:
+    if closed == held:
+        return book.cost
+    return ratio(times(book.cost, closed), held, _COST_PLACES)
+
+
+def adjust(book: Book, qty: Decimal, cost: Decimal) -> Book:
+    """The book after a delta of signed shares and of signed cost (negative for a short); realizes nothing."""
+    after = plus(book.qty, qty)
+    signed_cost = plus(book.cost.copy_sign(book.qty), cost)
+    return Book(qty=after, cost=_open_cost(after, signed_cost), realized=book.realized)
+
+
+def _open_cost(qty: Decimal, signed_cost: Decimal) -> Decimal:
+    if not qty:
+        return ZERO
+    return signed_cost if qty > 0 else signed_cost.copy_negate()
+
+
+def split(book: Book, ratio: Decimal) -> Book:
+    """`ratio` new shares for one old; what was paid stays paid."""
+    return Book(qty=times(book.qty, ratio), cost=book.cost, realized=book.realized)
+
+
+def average_px(book: Book) -> Decimal:
+    """Cost per open share, for show: 6 decimals at most, zero when flat."""
+    return ratio(book.cost, book.qty.copy_abs(), _SHOWN_PLACES) if book.qty else ZERO
+
+
+def unrealized(book: Book, px: Decimal) -> Decimal:
+    """What closing at `px` would realize, exactly."""
+    return minus(times(px, book.qty), book.cost.copy_sign(book.qty))

@@ -1,0 +1,1 @@
+"""One order, from ticket to last bust."""

@@ -1,0 +1,1 @@
+"""One symbol: reserved, filled, quarantined, adjusted, split."""

@@ -1,0 +1,1 @@
+"""HTTP in, HTTP out. Routes translate; they decide nothing."""

@@ -1,0 +1,41 @@
+"""Every route. The order of this tuple is the mount order: literal paths stand before parametrised ones."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from gateway.api.routes import (
+    circuit_breaker,
+    events,
+    fat_finger,
+    kill_switch,
+    ledger,
+    order_lists,
+    orders,
+    performance,
+    positions,
+    projections,
+    quarantine,
+    reconciliation,
+    service,
+    webhooks,
+)
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    service.router,
+    fat_finger.router,
+    kill_switch.router,
+    circuit_breaker.router,
+    quarantine.router,
+    reconciliation.router,
+    order_lists.router,
+    orders.router,
+    positions.router,
+    performance.router,
+    webhooks.router,
+    events.router,
+    ledger.router,
+    projections.router,
+)

@@ -1,0 +1,54 @@
+"""Reconciliation: where it stands, and what a pass found."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from gateway.api.json_types import Text, Timestamp
+from gateway.api.schemas.common import RequestBody, Shown
+
+
+class OverrideContext(Shown):
+    user_id: str
+    reason: str
+    timestamp: Timestamp
+    last_reconciliation_result: str | None
+
+
+class ReconciliationStatus(Shown):
+    startup_complete: bool
+    dry_run: bool
+    gate: Literal["open", "closed", "override"]
+    startup_elapsed_seconds: float
+    startup_timed_out: bool
+    override_active: bool
+    override_context: OverrideContext | dict[str, str]
+    last_run_at: Timestamp | None
+    last_success_at: Timestamp | None
+    last_error: str | None
+    loop_state: Literal["running", "stopped", "crashed"]
+    open_breaks: int
+    message: str | None
+
+
+class ReconciliationRunResponse(Shown):
+    status: Literal["ok", "skipped", "failed"]
+    message: str
+    run_id: str
+    reports_recorded: int
+    breaks_open: int
+    orphans_found: int
+    shadow_reports: list[Any] | None = Field(description="Only after a shadow pass.")
+
+
+class ForceCompleteBody(RequestBody):
+    reason: Text | None = None
+
+
+class ReconciliationOverrideResponse(Shown):
+    status: Literal["override_enabled", "skipped"]
+    message: str
+    user_id: str
+    reason: str

@@ -1,0 +1,24 @@
+"""The ledger as commands read it: with the role of the projections, which may read and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gateway.ledger.catalog import CATALOG
+from gateway.ledger.log import Log
+from gateway.projections import offline
+from gateway.settings import Settings
+
+
+def reading_url(settings: Settings) -> str:
+    url = settings.projections_database_url or settings.database_url
+    return url.get_secret_value()
+
+
+@asynccontextmanager
+async def open_log(settings: Settings) -> AsyncIterator[Log]:
+    """Raises LedgerUnavailable when it cannot be read."""
+    async with offline.reading(reading_url(settings), CATALOG) as log:
+        await log.head()
+        yield log

@@ -1,0 +1,46 @@
+"""Bearer tokens from the command line: signed with the key this installation has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from gateway.api.tokens import OneKey, TokenRules, installation_secret, mint
+from gateway.settings import ConfigurationErrors, Settings
+
+
+def mint_token(
+    settings: Settings, *, sub: str, role: str, strategies: Sequence[str], seconds: int | None = None
+) -> str:
+    """A token that a gateway with these settings accepts; `seconds` defaults to ACCESS_TOKEN_TTL.
+
+    Raises ConfigurationErrors when there is no key to sign with, ValueError for what no token can say.
+    """
+    key = _signing_key(settings)
+    return mint(
+        sub=sub,
+        role=role,
+        strategies=strategies,
+        life=timedelta(seconds=settings.access_token_ttl if seconds is None else seconds),
+        now=datetime.now(UTC),
+        rules=TokenRules(
+            algorithm=settings.jwt_algorithm,
+            keys=OneKey(key),
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+            skew_seconds=settings.clock_skew_seconds,
+        ),
+        signing_key=key,
+    )
+
+
+def _signing_key(settings: Settings) -> str | bytes:
+    if settings.jwt_hs256_secret is not None:
+        return settings.jwt_hs256_secret.get_secret_value()
+    if settings.jwt_private_key_path is not None:
+        return settings.jwt_private_key_path.read_bytes()
+    if settings.is_relaxed and settings.jwt_algorithm == "HS256":
+        return installation_secret(settings.gateway_home)
+    raise ConfigurationErrors(
+        ["there is no key to sign with: set JWT_PRIVATE_KEY_PATH (RS256, ES256) or JWT_HS256_SECRET (HS256)"]
+    )

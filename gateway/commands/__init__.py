@@ -1,0 +1,1 @@
+"""Intents. Each module is one thing the desk can be told to do, start to finish."""

@@ -1,0 +1,96 @@
+"""Executions the broker counts and we have not booked: fetched, and only then inferred."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+from gateway.aggregates.order.state import Order
+from gateway.aggregates.reports import BrokerOrder
+from gateway.aggregates.vocabulary import BROKER, ZERO, ClientOrderId, ReportSource, order_stream
+from gateway.commands.amend import Amend
+from gateway.commands.record_report import RecordReport
+from gateway.ledger.envelope import Cause
+from gateway.ledger.ledger import Ledger
+from gateway.ports import Broker, BrokerUnreadable, Clock
+from gateway.telemetry import log
+
+_log = log("gateway.gaps")
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    held: BrokerOrder
+    since: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class FillGap:
+    """Remembers the gaps it is told of; `run_once` closes those that have settled."""
+
+    ledger: Ledger
+    broker: Broker
+    clock: Clock
+    settle_window: timedelta
+    _gaps: dict[ClientOrderId, _Gap] = field(default_factory=dict)
+
+    def notice(self, order: Order, held: BrokerOrder) -> None:
+        """The broker's total is above what is booked; nothing is inferred before the window is over."""
+        known = self._gaps.get(order.client_order_id)
+        since = known.since if known is not None else self.clock.now()
+        self._gaps[order.client_order_id] = _Gap(held, since)
+
+    async def run_once(self, record_report: RecordReport) -> None:
+        for client_order_id, gap in list(self._gaps.items()):
+            if self.clock.now() - gap.since >= self.settle_window:
+                await self.close(client_order_id, gap.held, record_report)
+
+    async def close(
+        self, client_order_id: ClientOrderId, held: BrokerOrder, record_report: RecordReport
+    ) -> int:
+        """Book what is missing; an unreadable broker adds nothing. Returns how many facts were added."""
+        added = 0
+        if await self._missing(client_order_id, held) <= 0:
+            self._gaps.pop(client_order_id, None)
+            return added
+        try:
+            page = await self.broker.fills(after=None, order_id=held.order_id)
+        except BrokerUnreadable as error:
+            _log.warning("executions cannot be read", client_order_id=client_order_id, error=str(error))
+            return added
+        for report in page.reports:
+            receipt = await record_report(report, correlation_id=f"gap:{client_order_id}")
+            added += receipt.disposition == "applied"
+        if page.complete and await self._missing(client_order_id, held) > 0:
+            await self._infer(client_order_id, held)
+            added += 1
+        self._gaps.pop(client_order_id, None)
+        return added
+
+    async def _missing(self, client_order_id: ClientOrderId, held: BrokerOrder) -> Decimal:
+        order, _ = await self.ledger.load(order_stream(client_order_id))
+        return ZERO if order is None else order.missing_qty(held.filled_qty)
+
+    async def _infer(self, client_order_id: ClientOrderId, held: BrokerOrder) -> None:
+        """One provisional execution for the difference; the real one supersedes it when it comes."""
+        at = held.filled_at or held.updated_at or self.clock.now()
+        await Amend(
+            writer=self.ledger.writer,
+            client_order_id=client_order_id,
+            symbol=held.symbol,
+            verb=lambda order: (
+                order.infer(held.filled_qty, held.filled_avg_px, at, ReportSource.RECONCILIATION)
+                if order is not None
+                else ()
+            ),
+            cause=Cause(
+                command_id=f"infer:{uuid4()}",
+                actor=BROKER,
+                correlation_id=f"gap:{client_order_id}",
+                source=ReportSource.RECONCILIATION.value,
+                occurred_at=at,
+            ),
+        )()
+        _log.warning("execution inferred", client_order_id=client_order_id, cum_qty=str(held.filled_qty))

@@ -1,0 +1,209 @@
+"""What became of an attempt, recorded: the broker's reply, or what a look-up proves later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from gateway.aggregates.order.events import OrderEvent
+from gateway.aggregates.order.state import Order
+from gateway.aggregates.position.state import quarantine
+from gateway.aggregates.refusals import KillSwitchEngaged, KillSwitchUnavailable, Refusal
+from gateway.aggregates.reports import BrokerOrder
+from gateway.aggregates.vocabulary import BROKER, SYSTEM, Actor, OrdStatus, ReportSource, position_stream
+from gateway.commands.amend import Amend, Amendment
+from gateway.ledger.decision import States
+from gateway.ledger.envelope import Cause, Uncommitted
+from gateway.ledger.ledger import Ledger
+from gateway.ports import (
+    Absent,
+    Accepted,
+    Broker,
+    Clock,
+    Duplicate,
+    Found,
+    Lookup,
+    NotSent,
+    RateLimited,
+    Rejected,
+    SubmitOutcome,
+    Unknown,
+    Unreadable,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The order after an outcome was recorded; `refused` is the code the caller gets, None when it stands."""
+
+    order: Order
+    position: int
+    refused: str | None = None
+    words: str = ""
+    code: str | None = None
+    retry_after: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class RecordOutcome:
+    ledger: Ledger
+    broker: Broker
+    clock: Clock
+    notice_gap: Callable[[Order, BrokerOrder], None]
+    """Told when the broker's running total is above what is booked."""
+
+    async def settle(self, order: Order, reply: SubmitOutcome, correlation_id: str) -> Settled:
+        """Record the broker's reply to our one POST. Raises LedgerUnavailable."""
+        match reply:
+            case Accepted(order=held):
+                return await self.adopt(order, held, ReportSource.REPLY, correlation_id)
+            case Rejected(code=code, message=message):
+                amended = await self._amend(
+                    order, lambda o: o.reject(code, message, None, ReportSource.REPLY), correlation_id
+                )
+                return self._refused(amended, "broker_rejected", message, code)
+            case Duplicate():
+                return await self._looked_up(order, correlation_id, if_absent=None)
+            case RateLimited(retry_after=seconds):
+                settled = await self._looked_up(order, correlation_id, if_absent="broker_rate_limited")
+                return _retry(settled, seconds)
+            case NotSent(reason=reason):
+                amended = await self._amend(
+                    order, lambda o: o.not_send("broker_unavailable", reason), correlation_id
+                )
+                return self._refused(amended, "broker_unavailable", reason)
+            case Unknown(reason=reason):
+                return await self.unknown(order, reason, correlation_id)
+
+    async def _looked_up(self, order: Order, correlation_id: str, *, if_absent: str | None) -> Settled:
+        lookup: Lookup = await self.broker.order_by_client_id(order.client_order_id)
+        match lookup:
+            case Found(order=held):
+                return await self.adopt(order, held, ReportSource.LOOKUP, correlation_id)
+            case Absent() if if_absent is not None:
+                words = "the broker asks to slow down and does not know the order"
+                amended = await self._amend(order, lambda o: o.not_send(if_absent, words), correlation_id)
+                return self._refused(amended, if_absent, words)
+            case Absent():
+                return await self.unknown(order, "reported as a duplicate, yet not found", correlation_id)
+            case Unreadable(reason=reason):
+                return await self.unknown(order, reason, correlation_id)
+
+    async def unknown(self, order: Order, reason: str, correlation_id: str) -> Settled:
+        """No proof either way: the order stays, its room stays, the resolver takes over."""
+        at = self.clock.now()
+        amended = await self._amend(order, lambda o: o.outcome_unknown(reason, at), correlation_id)
+        return Settled(order=_order(amended), position=amended.position)
+
+    async def adopt(
+        self, order: Order, held: BrokerOrder, source: ReportSource, correlation_id: str
+    ) -> Settled:
+        """Take the broker's order as ours when it is the same ticket; else close ours and quarantine."""
+        differences = order.same_ticket_at_broker(held)
+        if differences:
+            return await self._conflict(order, held, differences, correlation_id)
+        adopted = source is not ReportSource.REPLY
+        amended = await self._amend(order, lambda o: o.accept(held, source, adopted=adopted), correlation_id)
+        if _order(amended).missing_qty(held.filled_qty) > 0:
+            self.notice_gap(_order(amended), held)
+        return Settled(order=_order(amended), position=amended.position)
+
+    async def _conflict(
+        self, order: Order, held: BrokerOrder, differences: Sequence[str], correlation_id: str
+    ) -> Settled:
+        symbol, at = order.ticket.symbol, self.clock.now()
+        words = (
+            f"the broker holds another order under {order.client_order_id} ({', '.join(differences)} differ)"
+        )
+
+        def beside(states: States, _: Sequence[OrderEvent]) -> list[Uncommitted]:
+            stream = position_stream(symbol)
+            events = quarantine(
+                states[stream],
+                symbol=symbol,
+                strategy_id=None,
+                reason="broker_id_conflict",
+                kind="broker_id_conflict",
+                at=at,
+                order_id=held.order_id,
+            )
+            return [Uncommitted(stream=stream, event=event) for event in events]
+
+        amended = await Amend(
+            writer=self.ledger.writer,
+            client_order_id=order.client_order_id,
+            symbol=symbol,
+            verb=lambda o: o.reject("broker_id_conflict", words, None, ReportSource.LOOKUP) if o else (),
+            cause=self._cause(BROKER, correlation_id),
+            beside=beside,
+        )()
+        return Settled(
+            order=_order(amended), position=amended.position, refused="broker_id_conflict", words=words
+        )
+
+    async def blocked(self, order: Order, refusal: Refusal, correlation_id: str) -> Settled:
+        """The last look refused: close the order unsent and give its room back, in one append."""
+        stopped_by_switch = isinstance(refusal, KillSwitchEngaged | KillSwitchUnavailable)
+        status = OrdStatus.BLOCKED_KILL_SWITCH if stopped_by_switch else OrdStatus.BLOCKED_CIRCUIT_BREAKER
+        amended = await self._amend(
+            order, lambda o: o.block(status, refusal.detail), correlation_id, actor=SYSTEM
+        )
+        return Settled(order=_order(amended), position=amended.position)
+
+    async def not_accepted(self, order: Order, evidence: str, correlation_id: str) -> Settled:
+        """Proved absent at the broker: only now the room goes back."""
+        amended = await self._amend(order, lambda o: o.not_accept(evidence), correlation_id, actor=SYSTEM)
+        return Settled(order=_order(amended), position=amended.position)
+
+    async def _amend(
+        self,
+        order: Order,
+        verb: Callable[[Order], Sequence[OrderEvent]],
+        correlation_id: str,
+        *,
+        actor: Actor = BROKER,
+    ) -> Amendment:
+        return await Amend(
+            writer=self.ledger.writer,
+            client_order_id=order.client_order_id,
+            symbol=order.ticket.symbol,
+            verb=lambda current: verb(current) if current is not None else (),
+            cause=self._cause(actor, correlation_id),
+        )()
+
+    def _cause(self, actor: Actor, correlation_id: str) -> Cause:
+        return Cause(
+            command_id=f"outcome:{uuid4()}",
+            actor=actor,
+            correlation_id=correlation_id,
+            source="reply" if actor is BROKER else "system",
+            occurred_at=self.clock.now(),
+        )
+
+    def _refused(self, amended: Amendment, refused: str, words: str, code: str | None = None) -> Settled:
+        order = _order(amended)
+        return Settled(
+            order=order,
+            position=amended.position,
+            refused=None if order.is_unconfirmed else refused,
+            words=words,
+            code=code,
+        )
+
+
+def _order(amended: Amendment) -> Order:
+    assert amended.after is not None, "an outcome is recorded on an order that exists"
+    return amended.after
+
+
+def _retry(settled: Settled, seconds: int) -> Settled:
+    if settled.refused is None:
+        return settled
+    return Settled(
+        order=settled.order,
+        position=settled.position,
+        refused=settled.refused,
+        words=settled.words,
+        retry_after=seconds,
+    )

@@ -1,0 +1,198 @@
+"""The one door for facts: webhook, stream, poll, activities and reconciliation. None is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from uuid import uuid4
+
+from gateway.aggregates.order.events import OrderEvent
+from gateway.aggregates.order.state import Order, orphan
+from gateway.aggregates.reports import BrokerOrder, ExecutionReport, ReportKind
+from gateway.aggregates.vocabulary import (
+    BROKER,
+    ClientOrderId,
+    OrdStatus,
+    ReportSource,
+    Symbol,
+    order_stream,
+)
+from gateway.commands.amend import Amend, Amendment
+from gateway.commands.orphans import orphan_consequences
+from gateway.commands.safety_view import RECON_GATE
+from gateway.ledger.decision import InboxResult, States
+from gateway.ledger.envelope import Cause, Uncommitted
+from gateway.ledger.ledger import Ledger
+from gateway.ports import Broker, Clock, Found
+from gateway.telemetry import Metrics, log
+
+_log = log("gateway.facts")
+
+
+class Disposition(StrEnum):
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    ORPHAN = "orphan"
+    UNKNOWN_EVENT = "unknown_event"
+    UNPARSED = "unparsed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    disposition: Disposition
+    client_order_id: ClientOrderId | None = None
+    position: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class RecordReport:
+    ledger: Ledger
+    broker: Broker
+    clock: Clock
+    metrics: Metrics
+    notice_gap: Callable[[Order, BrokerOrder], None]
+    pod: str
+
+    async def __call__(
+        self, report: ExecutionReport, *, correlation_id: str, inbox_id: int | None = None
+    ) -> Receipt:
+        """Record one fact once. Raises LedgerUnavailable; then the sender must repeat."""
+        report, known = await self._locate(report)
+        symbol = known.ticket.symbol if known is not None else _symbol(report)
+        if symbol is None:
+            return await self._unmatched(report, inbox_id)
+        client_order_id = known.client_order_id if known is not None else _orphan_id(report)
+        amended = await self._amend(report, client_order_id, symbol, correlation_id, inbox_id)
+        receipt = Receipt(
+            disposition=_disposition(report, amended.before, amended.events),
+            client_order_id=client_order_id,
+            position=amended.position,
+        )
+        self._notice(report, amended, receipt)
+        return receipt
+
+    async def _locate(self, report: ExecutionReport) -> tuple[ExecutionReport, Order | None]:
+        """Match by client order id, else broker id; before calling it an orphan, ask the broker."""
+        known = await self._known(report.client_order_id)
+        if known is None and report.order_id is not None:
+            known = await self._known(await self.ledger.log.order_ref(report.order_id))
+        if known is not None or report.order is not None or report.order_id is None:
+            return report, known
+        lookup = await self.broker.order_by_id(report.order_id)
+        if not isinstance(lookup, Found):
+            return report, None
+        return _with_order(report, lookup.order), await self._known(lookup.order.client_order_id)
+
+    async def _known(self, client_order_id: str | None) -> Order | None:
+        if client_order_id is None:
+            return None
+        order, _ = await self.ledger.load(order_stream(client_order_id))
+        return order
+
+    async def _amend(
+        self,
+        report: ExecutionReport,
+        client_order_id: ClientOrderId,
+        symbol: Symbol,
+        correlation_id: str,
+        inbox_id: int | None,
+    ) -> Amendment:
+        at = self.clock.now()
+
+        def verb(order: Order | None) -> Sequence[OrderEvent]:
+            if order is not None:
+                return order.report(report)
+            return orphan(
+                client_order_id=client_order_id,
+                order=report.order,
+                report=report,
+                source=report.source,
+                at=at,
+            )
+
+        def beside(states: States, events: Sequence[OrderEvent]) -> Sequence[Uncommitted]:
+            return orphan_consequences(states, events, at=at)
+
+        def inbox(events: Sequence[OrderEvent]) -> InboxResult:
+            assert inbox_id is not None
+            word = Disposition.APPLIED if events else Disposition.DUPLICATE
+            return InboxResult(inbox_id=inbox_id, disposition=word)
+
+        return await Amend(
+            writer=self.ledger.writer,
+            client_order_id=client_order_id,
+            symbol=symbol,
+            verb=verb,
+            cause=Cause(
+                command_id=f"inbox:{inbox_id}" if inbox_id is not None else f"report:{uuid4()}",
+                actor=BROKER,
+                correlation_id=correlation_id,
+                source=report.source.value,
+                occurred_at=report.transact_time or at,
+            ),
+            beside=beside,
+            beside_streams=(RECON_GATE,),
+            inbox=inbox if inbox_id is not None else None,
+        )()
+
+    async def _unmatched(self, report: ExecutionReport, inbox_id: int | None) -> Receipt:
+        if inbox_id is not None:
+            await self.ledger.inbox.settle(inbox_id, Disposition.UNPARSED)
+        self._count(report.source, Disposition.UNPARSED)
+        _log.warning("fact names no order and no symbol", source=report.source, order_id=report.order_id)
+        return Receipt(disposition=Disposition.UNPARSED)
+
+    def _notice(self, report: ExecutionReport, amended: Amendment, receipt: Receipt) -> None:
+        self._count(report.source, receipt.disposition)
+        before, after = amended.before, amended.after
+        if receipt.disposition is Disposition.UNKNOWN_EVENT:
+            self.metrics.unknown_broker_events.labels(source=report.source).inc()
+        if after is None:
+            return
+        if after.status is OrdStatus.FILLED and (before is None or before.status is not OrdStatus.FILLED):
+            self.metrics.orders_filled.inc()
+        if before is None and amended.events:
+            self.metrics.symbols_quarantined.labels(
+                pod=self.pod, symbol=self.metrics.symbol(after.ticket.symbol)
+            ).inc()
+            _log.warning("orphan order", client_order_id=after.client_order_id, symbol=after.ticket.symbol)
+        if report.order is not None and after.missing_qty(report.order.filled_qty) > 0:
+            self.notice_gap(after, report.order)
+
+    def _count(self, source: ReportSource, disposition: Disposition) -> None:
+        self.metrics.broker_facts.labels(source=source.value, disposition=disposition.value).inc()
+
+
+def _disposition(report: ExecutionReport, before: Order | None, events: Sequence[OrderEvent]) -> Disposition:
+    if report.kind is ReportKind.UNKNOWN:
+        return Disposition.UNKNOWN_EVENT
+    if not events:
+        return Disposition.DUPLICATE
+    return Disposition.APPLIED if before is not None else Disposition.ORPHAN
+
+
+def _symbol(report: ExecutionReport) -> Symbol | None:
+    if report.symbol is not None:
+        return report.symbol
+    return report.order.symbol if report.order is not None else None
+
+
+def _orphan_id(report: ExecutionReport) -> ClientOrderId:
+    """The broker's client order id names the orphan's stream; without one, the broker's own id does."""
+    if report.client_order_id is not None:
+        return report.client_order_id
+    if report.order is not None:
+        return report.order.client_order_id
+    return ClientOrderId(f"broker-{report.order_id}")
+
+
+def _with_order(report: ExecutionReport, order: BrokerOrder) -> ExecutionReport:
+    return replace(
+        report,
+        order_id=order.order_id,
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        side=order.side,
+        order=order,
+    )

@@ -1,0 +1,123 @@
+"""The last scene: what the gateway says it holds and earned, beside what the exchange traded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from gateway.demo.books import Books, Holding, trades_of
+from gateway.demo.callers import until
+from gateway.demo.play import Play
+
+_ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One symbol of one owner, here and there; an absent side holds nothing."""
+
+    owner: str
+    symbol: str
+    ours: Holding
+    average: Decimal
+    theirs: Holding
+
+    @property
+    def agrees(self) -> bool:
+        here = (self.ours.qty, self.average, self.ours.realized)
+        return here == (self.theirs.qty, self.theirs.average, self.theirs.realized)
+
+    @property
+    def cells(self) -> tuple[object, ...]:
+        here = (self.ours.qty, self.average, self.ours.realized)
+        there = (self.theirs.qty, self.theirs.average, self.theirs.realized)
+        return (self.owner, self.symbol, *here, *there, "✓" if self.agrees else "DIFFERS")
+
+
+def books(play: Play) -> None:
+    play.show.scene("The gateway's books and the exchange's own")
+    _settle(play)
+    theirs = Books.of(play.exchange.truth())
+    _same_orders(play, theirs)
+    _same_executions(play, theirs)
+    lines = [*_strategy_lines(play, theirs), *_account_lines(play, theirs)]
+    columns = ("", "", "shares", "average", "realized P&L", "exchange: shares", "average", "realized P&L", "")
+    play.show.table("", columns, [line.cells for line in lines])
+    play.show.prove(
+        all(line.agrees for line in lines), "equal to the last digit, for both strategies and the account"
+    )
+    _same_money(play, theirs)
+
+
+def _settle(play: Play) -> None:
+    """Cancel what still works and wait until it has ended."""
+    for order in play.operator.get("/api/v1/orders/pending", limit=1000)["orders"]:
+        play.operator.cancel(order["client_order_id"])
+    until(
+        lambda: not play.operator.get("/api/v1/orders/pending", min_position=play.head())["total"],
+        within=20,
+        what="the last working orders to end",
+    )
+
+
+def _same_orders(play: Play, theirs: Books) -> None:
+    """Every order the exchange ever had is ours, in the same state, and no other was ever accepted."""
+    accepted = {event["client_order_id"] for event in play.operator.events(topic="order.accepted")}
+    ours = {order_id: _state(play.operator.order(order_id)) for order_id in accepted}
+    there = {order_id: _state(order) for order_id, order in theirs.orders.items()}
+    play.show.prove(ours == there, f"{len(there)} orders: the same ones, in the same states")
+
+
+def _state(order: Any) -> tuple[str, Decimal]:
+    return order["status"], Decimal(order["filled_qty"])
+
+
+def _same_executions(play: Play, theirs: Books) -> None:
+    ours = trades_of(play.operator.events(topic="order."))
+    there = {trade.execution_id: (trade.shares, trade.price) for trade in theirs.trades}
+    play.show.prove(
+        ours == there,
+        f"{len(there)} executions, each booked once with its size and price; {len(theirs.busted)} undone",
+    )
+
+
+def _strategy_lines(play: Play, theirs: Books) -> Iterable[Line]:
+    submitted = list(play.operator.events(topic="order.submitted"))
+    for caller in (play.momentum, play.reversion):
+        own = [each["client_order_id"] for each in submitted if each["strategy_id"] == caller.strategy]
+        ours = play.positions(strategy_id=caller.strategy)
+        yield from _lines(caller.strategy, ours, theirs.holdings(own))
+
+
+def _account_lines(play: Play, theirs: Books) -> Iterable[Line]:
+    yield from _lines(_ACCOUNT, play.positions(), theirs.holdings())
+
+
+def _lines(owner: str, ours: Mapping[str, Any], theirs: Mapping[str, Holding]) -> Iterable[Line]:
+    """A flat symbol is in no list of positions; its P&L is in the totals."""
+    for symbol in sorted(ours.keys() | {symbol for symbol, held in theirs.items() if held.qty}):
+        shown = ours.get(symbol, {"qty": "0", "avg_entry_price": "0", "realized_pl": "0"})
+        yield Line(
+            owner=owner,
+            symbol=symbol,
+            ours=Holding(qty=Decimal(shown["qty"]), realized=Decimal(shown["realized_pl"])),
+            average=Decimal(shown["avg_entry_price"]),
+            theirs=theirs.get(symbol, Holding()),
+        )
+
+
+def _same_money(play: Play, theirs: Books) -> None:
+    answer = play.operator.get("/api/v1/positions", min_position=play.head())
+    realized = sum((held.realized for held in theirs.holdings().values()), Decimal(0))
+    play.show.prove(
+        Decimal(answer["total_realized_pl"]) == realized,
+        f"P&L realized: {realized}; unrealized at the last prices: {answer['total_unrealized_pl']}",
+    )
+    ours = trades_of(play.operator.events(topic="order."))
+    spent = sum((shares * price for shares, price in ours.values()), Decimal(0))
+    play.show.prove(
+        theirs.cash == play.starting_cash - spent,
+        f"cash at the exchange: {play.starting_cash} − {spent} = {theirs.cash}, to the cent",
+    )

@@ -1,0 +1,104 @@
+"""The demo from curtain to curtain."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from gateway.cli.stage import LOCAL_KEY, Stage
+from gateway.cli.tokens import mint_token
+from gateway.demo import accidents, closing, proofs, trading
+from gateway.demo.books import Books
+from gateway.demo.callers import Caller, Exchange, until
+from gateway.demo.play import Play
+from gateway.demo.show import Show
+from gateway.settings import load_settings
+
+CASH: Final = Decimal(1_000_000)
+SPEED: Final = 600
+SETTINGS: Final = {
+    "ENVIRONMENT": "dev",
+    "BROKER_READ_TIMEOUT_SECONDS": "1",
+    "BROKER_DEADLINE_SECONDS": "2",
+    "RESOLVER_INTERVAL_SECONDS": "0.5",
+    "ORDER_SUBMIT_RATE_LIMIT": "600",
+}
+"""Everything else is as it comes; the broker's answers are awaited for a shorter time than usual."""
+
+SCENES: Final[tuple[Callable[[Play], None], ...]] = (
+    trading.session,
+    trading.retry,
+    trading.fat_finger,
+    trading.position_limit,
+    trading.cancel_race,
+    trading.kill_switch,
+    trading.why_blocked,
+    accidents.broker_timeout,
+    accidents.kill_nine,
+    accidents.bust,
+    proofs.rebuild,
+    proofs.reconciliation,
+    proofs.verify,
+    closing.books,
+)
+
+
+def perform(console: Console, *, source: str = "recorded", seed: int = 0) -> None:
+    """Play every scene on processes of its own in a folder of its own, and leave nothing behind.
+
+    Raises DemoFailed when something is not as it has to be, StageFailed when a process does not start.
+    """
+    show = Show(console)
+    show.scene("A desk is set up")
+    with _folder() as home, Stage(home=home, given=SETTINGS, source=source, seed=seed, speed=SPEED) as stage:
+        play = _cast(stage, show)
+        accidents.wait_for_gate(play)
+        show.say(f"Postgres, Valkey, the exchange ({stage.exchange_url}) and the gateway ({stage.url}).")
+        show.say(f"Real servers, in {home}. Prices: {source}; a second here is ten minutes of trading.")
+        show.say(f"The account starts with {play.starting_cash} dollars.")
+        for scene in SCENES:
+            scene(play)
+    console.print(f"\n[green]All {show.checks} checks hold.[/] {show.seconds:.1f} s", highlight=False)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A temporary folder that the user of the embedded Postgres may pass through."""
+    folder = Path(tempfile.mkdtemp(prefix="gateway-demo-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cast(stage: Stage, show: Show) -> Play:
+    key = {
+        "APCA-API-KEY-ID": LOCAL_KEY["ALPACA_API_KEY_ID"],
+        "APCA-API-SECRET-KEY": LOCAL_KEY["ALPACA_API_SECRET_KEY"],
+    }
+    exchange = Exchange(stage.exchange_url, key)
+    exchange.post("/_ctl/account", {"cash": str(CASH)})
+    until(lambda: exchange.truth()["accounts"], within=5, what="the account")
+    return Play(
+        stage=stage,
+        show=show,
+        exchange=exchange,
+        momentum=_caller(stage, "momentum-runner", "operator", "momentum"),
+        reversion=_caller(stage, "reversion-runner", "operator", "reversion"),
+        operator=_caller(stage, "olivia", "admin", "*"),
+        starting_cash=Books.of(exchange.truth()).cash,
+    )
+
+
+def _caller(stage: Stage, name: str, role: str, strategy: str) -> Caller:
+    settings = load_settings(stage.variables)
+    token = mint_token(settings, sub=name, role=role, strategies=[strategy])
+    return Caller(stage.url, token, name=name, strategy=strategy)

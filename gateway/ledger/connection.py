@@ -1,0 +1,95 @@
+"""How this room talks to Postgres: role, limits on waiting, and errors in the ledger's words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor, errors
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.string import ByteaBinaryLoader
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from gateway.aggregates.refusals import LedgerUnavailable
+from gateway.ledger.envelope import Row
+
+CONNECT_TIMEOUT: Final = 2
+POOL_TIMEOUT: Final = 2.0
+SILENCE_TIMEOUT: Final = 5000
+"""Milliseconds after which a peer that acknowledges nothing counts as gone."""
+
+LIMITS: Final = {
+    "lock_timeout": "1s",
+    "statement_timeout": "5s",
+    "idle_in_transaction_session_timeout": "2s",
+}
+
+UNAVAILABLE: Final = (
+    psycopg.OperationalError,
+    errors.InvalidTransactionState,
+    errors.ReadOnlySqlTransaction,
+    errors.IdleInTransactionSessionTimeout,
+    errors.InFailedSqlTransaction,
+    PoolTimeout,
+    PoolClosed,
+    TooManyRequests,
+    OSError,
+    TimeoutError,
+)
+"""What says nothing of the command and everything of the database: try again, then give up with 503."""
+
+Pool = AsyncConnectionPool[AsyncConnection[Row]]
+
+
+def conninfo(url: str, *, role: str | None, limits: bool = True) -> str:
+    """The connection string with our settings, which win over those of the role and the database."""
+    settings = {"default_transaction_isolation": "read\\ committed", "timezone": "UTC"}
+    if role is not None:
+        settings["role"] = role
+    if limits:
+        settings |= LIMITS
+    else:
+        settings |= dict.fromkeys(LIMITS, "0")
+    given = conninfo_to_dict(url)
+    options = " ".join([str(given.pop("options", "") or ""), *(f"-c {k}={v}" for k, v in settings.items())])
+    given.setdefault("connect_timeout", CONNECT_TIMEOUT)
+    given.setdefault("tcp_user_timeout", SILENCE_TIMEOUT)
+    return make_conninfo("", **given, options=options.strip())
+
+
+async def connect(conninfo: str) -> AsyncConnection[Row]:
+    connection = await AsyncConnection.connect(conninfo, autocommit=True)
+    await configure(connection)
+    return connection
+
+
+async def configure(connection: AsyncConnection[Row]) -> None:
+    """Binary times come as bytes, for `instant`: a tenth of the price of psycopg's own loader."""
+    connection.adapters.register_loader("timestamptz", ByteaBinaryLoader)
+
+
+def open_pool(conninfo: str, size: int) -> Pool:
+    """A closed pool; whoever opens it closes it."""
+    return AsyncConnectionPool(
+        conninfo,
+        min_size=1,
+        max_size=size,
+        open=False,
+        kwargs={"autocommit": True},
+        timeout=POOL_TIMEOUT,
+        reconnect_timeout=POOL_TIMEOUT,
+        configure=configure,
+        check=AsyncConnectionPool.check_connection,
+    )
+
+
+@asynccontextmanager
+async def reading(pool: Pool) -> AsyncIterator[AsyncCursor[Row]]:
+    """A binary cursor. Raises LedgerUnavailable where the database does not answer in time."""
+    try:
+        async with pool.connection() as connection:
+            yield connection.cursor(binary=True)
+    except UNAVAILABLE as error:
+        raise LedgerUnavailable(str(error)) from error

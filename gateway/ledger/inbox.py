@@ -1,0 +1,97 @@
+"""What the outside world sent, kept as it came before anybody reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from gateway.ledger.connection import Pool, reading
+from gateway.ledger.envelope import instant
+
+UNPARSED: Final = "unparsed"
+
+KEEP: Final = """
+    insert into ledger.inbox (source, received_at, headers, raw) values (%s, %s, %s, %s) returning inbox_id
+"""
+SETTLE: Final = """
+    insert into ledger.inbox_result (inbox_id, attempt, disposition, position)
+    select %(inbox_id)s, 1 + count(*), %(disposition)s, %(position)s
+      from ledger.inbox_result where inbox_id = %(inbox_id)s
+"""
+UNSETTLED: Final = """
+    select i.inbox_id, i.source, i.received_at, i.headers, i.raw, newest.attempt, newest.disposition
+      from ledger.inbox i
+      left join lateral (select r.attempt, r.disposition from ledger.inbox_result r
+           where r.inbox_id = i.inbox_id order by r.attempt desc limit 1) as newest on true
+     where i.inbox_id > %(after)s and {condition}
+     order by i.inbox_id limit %(limit)s
+"""
+PENDING: Final = UNSETTLED.format(condition="newest.attempt is null")
+DEAD: Final = UNSETTLED.format(condition="coalesce(newest.disposition, %(unparsed)s) = %(unparsed)s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message as received; `attempts` counts how often somebody tried to make something of it."""
+
+    inbox_id: int
+    source: str
+    received_at: datetime
+    headers: Mapping[str, str]
+    raw: bytes
+    attempts: int
+    disposition: str | None
+
+
+class Inbox:
+    """Insert-only: messages, and beside each what became of it. Everything here raises LedgerUnavailable."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def keep(
+        self, source: str, raw: bytes, received_at: datetime, headers: Mapping[str, str] | None = None
+    ) -> int:
+        """Make a message durable; its id goes into the `Decision` that settles it."""
+        async with reading(self._pool) as cursor:
+            encoded = msgspec.json.encode(dict(headers or {})).decode()
+            await cursor.execute(KEEP, (source, received_at, encoded, raw))
+            row = await cursor.fetchone()
+        assert row is not None, "an insert that returns its id returned none"
+        return int(row[0])
+
+    async def settle(self, inbox_id: int, disposition: str, position: int | None = None) -> None:
+        """Say what became of a message that led to no event."""
+        values = {"inbox_id": inbox_id, "disposition": disposition, "position": position}
+        async with reading(self._pool) as cursor:
+            await cursor.execute(SETTLE, values)
+
+    async def pending(self, *, after: int = 0, limit: int = 100) -> list[Message]:
+        """Messages nobody has settled yet, oldest first."""
+        return await self._messages(PENDING, after, limit)
+
+    async def dead_letters(self, *, after: int = 0, limit: int = 100) -> list[Message]:
+        """Messages without a result or that could not be parsed, oldest first."""
+        return await self._messages(DEAD, after, limit)
+
+    async def _messages(self, query: str, after: int, limit: int) -> list[Message]:
+        values = {"after": after, "limit": limit, "unparsed": UNPARSED}
+        async with reading(self._pool) as cursor:
+            await cursor.execute(query, values)
+            rows = await cursor.fetchall()
+        return [
+            Message(
+                inbox_id=row[0],
+                source=row[1],
+                received_at=instant(row[2]),
+                headers=msgspec.json.decode(row[3], type=dict[str, str]),
+                raw=row[4],
+                attempts=row[5] or 0,
+                disposition=row[6],
+            )
+            for row in rows
+        ]

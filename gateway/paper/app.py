@@ -1,0 +1,77 @@
+"""The exchange as an application, and as a server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+
+from gateway.paper.answers import refused, unknown_path, wrong_method
+from gateway.paper.control import Control
+from gateway.paper.errors import Refusal
+from gateway.paper.facts import Source
+from gateway.paper.house import House, Opening
+from gateway.paper.keys import Key
+from gateway.paper.market_api import MarketApi
+from gateway.paper.trading_api import TradingApi
+from gateway.paper.wire import Wire
+
+
+def create_app(house: House) -> Wire:
+    """Everything from one origin: trading, market data, stream and control plane."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        keeping_time = asyncio.create_task(house.keep_time())
+        yield
+        keeping_time.cancel()
+        house.journal.close()
+
+    async def stream(websocket: WebSocket) -> None:
+        await house.hub.serve(websocket, house.keys)
+
+    app = Starlette(
+        routes=[
+            *TradingApi(house).routes(),
+            *MarketApi(house).routes(),
+            *Control(house).routes(),
+            WebSocketRoute("/stream", stream),
+        ],
+        exception_handlers={Refusal: refused, 404: unknown_path, 405: wrong_method},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return Wire(app, house)
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 0,
+    directory: Path = Path(".gateway/paper"),
+    *,
+    seed: int | None = None,
+    speed: int = 60,
+    source: Source = "recorded",
+    keys: tuple[Key, ...] = (),
+) -> None:
+    """Run until interrupted. Port 0 takes a free one; one line on standard output names the address."""
+    opening = Opening(seed=seed, speed=speed, source=source)
+    house = House(directory, opening, keys) if keys else House(directory, opening)
+    config = uvicorn.Config(
+        create_app(house),
+        http=house.sockets.protocol(),
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    listener = socket.create_server((host, port))
+    print(f"paper exchange on http://{host}:{listener.getsockname()[1]}", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,371 @@
+"""The control plane: how a test moves prices, forces steps, arms faults and asks for the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.paper.answers import Handler, answer
+from gateway.paper.assets import find_symbol
+from gateway.paper.control_messages import (
+    Advance,
+    ClockMode,
+    Configuration,
+    Endowment,
+    FeedChoice,
+    Halt,
+    Patience,
+    Price,
+    Print,
+    Revision,
+    SocketStep,
+    SplitOrder,
+    Step,
+)
+from gateway.paper.errors import forbidden, invalid, not_found, order_not_found, unprocessable
+from gateway.paper.facts import ClockSet, Endowed, Funded, Halted, Quoted, Restated
+from gateway.paper.house import House, Opening
+from gateway.paper.kernel import Kernel, asked_qty
+from gateway.paper.notation import read_moment, stamp
+from gateway.paper.orders import ZERO, Order, order_json
+from gateway.paper.ticket import read_body, read_ticket
+from gateway.paper.truth import truth
+
+T = TypeVar("T")
+Work = Callable[[Request, bytes], object]
+
+
+class Control:
+    """Answers only to this machine; never recorded, never struck by faults."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def routes(self) -> list[Route]:
+        table: list[tuple[str, str, Work]] = [
+            ("POST", "reset", self.reset),
+            ("GET", "config", self.config),
+            ("PUT", "config", self.configure),
+            ("GET", "clock", self.clock),
+            ("POST", "clock", self.set_clock),
+            ("POST", "clock/advance", self.advance),
+            ("POST", "prices", self.prices),
+            ("POST", "trade", self.trade),
+            ("POST", "feed", self.feed),
+            ("POST", "halt", self.halt),
+            ("POST", "split", self.split),
+            ("POST", "account", self.endow),
+            ("POST", "orders/{order_id}/{step}", self.step),
+            ("POST", "foreign_order", self.foreign_order),
+            ("POST", "executions/{execution_id}/bust", self.bust),
+            ("POST", "executions/{execution_id}/correct", self.correct),
+            ("GET", "connections", self.connections),
+            ("POST", "connections/{connection_id}/{step}", self.connection_step),
+            ("GET", "faults", self.faults),
+            ("POST", "faults", self.arm),
+            ("DELETE", "faults", self.disarm_all),
+            ("DELETE", "faults/{fault_id}", self.disarm),
+            ("GET", "requests", self.requests),
+            ("GET", "events", self.events),
+            ("GET", "truth", self.truth),
+            ("GET", "journal", self.journal),
+        ]
+        routes = [Route(f"/_ctl/{path}", self._local(work), methods=[method]) for method, path, work in table]
+        return [*routes, Route("/_ctl/quiesce", self.quiesce, methods=["POST"])]
+
+    def _local(self, work: Work) -> Handler:
+        async def handle(request: Request) -> Response:
+            _check_loopback(request)
+            return answer(work(request, await request.body()))
+
+        return handle
+
+    @property
+    def _kernel(self) -> Kernel:
+        return self._house.kernel
+
+    # The house.
+
+    def reset(self, request: Request, body: bytes) -> object:
+        """Begin another world; what is not named stays as it was opened."""
+        opening = msgspec.to_builtins(self._house.opening) | _read(body, dict[str, object])
+        try:
+            self._house.reset(msgspec.convert(opening, Opening, strict=False))
+        except msgspec.ValidationError as error:
+            raise invalid(str(error)) from None
+        return {"seed": self._kernel.opened.seed, "source": self._kernel.world.fed.source}
+
+    def feed(self, request: Request, body: bytes) -> object:
+        """Go on with other prices; orders, positions and cash stay."""
+        asked = _read(body, FeedChoice)
+        self._house.feed_from(asked.source, asked.speed)
+        return {"source": self._kernel.world.fed.source, "speed": asked.speed}
+
+    def config(self, request: Request, body: bytes) -> object:
+        keys = [{"key_id": key.key_id, "account": key.account} for key in self._house.keys.all]
+        return {**msgspec.to_builtins(self._kernel.rules), "keys": keys}
+
+    def configure(self, request: Request, body: bytes) -> object:
+        asked = _read(body, Configuration)
+        changes = {name: value for name, value in msgspec.structs.asdict(asked).items() if value is not None}
+        if keys := changes.pop("keys", None):
+            self._house.keys.replace(keys)
+        self._kernel.rules = msgspec.structs.replace(self._kernel.rules, **changes)
+        return self.config(request, body)
+
+    def journal(self, request: Request, body: bytes) -> object:
+        return [msgspec.json.decode(line) for line in self._house.journal.text().splitlines()]
+
+    # Time.
+
+    def clock(self, request: Request, body: bytes) -> object:
+        clock = self._kernel.clock
+        now = clock.now()
+        is_open = self._kernel.session.is_open(now)
+        return {"mode": clock.mode, "speed": clock.speed, "now": stamp(now), "is_open": is_open}
+
+    def set_clock(self, request: Request, body: bytes) -> object:
+        asked = _read(body, ClockMode)
+        now = asked.now or self._kernel.clock.now()
+        with self._kernel.turn():
+            self._kernel.clock.set(asked.mode, now=now, speed=asked.speed)
+            self._kernel.record(ClockSet(at=now, mode=asked.mode, now=now, speed=asked.speed))
+        self._house.wake()
+        return self.clock(request, body)
+
+    def advance(self, request: Request, body: bytes) -> object:
+        """Everything due on the way happens, in order, before the answer."""
+        asked, clock, session = _read(body, Advance), self._kernel.clock, self._kernel.session
+        if clock.mode != "manual":
+            raise unprocessable("only a manual clock can be advanced")
+        now = clock.now()
+        if asked.seconds is not None:
+            then = now + timedelta(seconds=asked.seconds)
+        elif asked.to in {"open", "next_open"}:
+            then = session.next_open(now)
+        elif asked.to == "close":
+            then = session.next_close(now)
+        else:
+            then = read_moment(asked.to or "")
+        self._kernel.run_due(then)
+        with self._kernel.turn():
+            self._kernel.record(ClockSet(at=then, mode="manual", now=then))
+        return self.clock(request, body)
+
+    # Prices.
+
+    def prices(self, request: Request, body: bytes) -> object:
+        for symbol, price in _read(body, dict[str, Price]).items():
+            last = price.last if price.last is not None else (price.bid + price.ask) / 2
+            fact = Quoted(
+                at=self._kernel.clock.now(),
+                symbol=_known_symbol(symbol),
+                bid=price.bid,
+                ask=price.ask,
+                bid_size=price.bid_size,
+                ask_size=price.ask_size,
+                last=last,
+                quoted_at=price.at,
+            )
+            self._house.set_price(fact, price.last_size)
+        return {}
+
+    def trade(self, request: Request, body: bytes) -> object:
+        """Print one trade and leave the quote alone."""
+        printed = _read(body, Print)
+        quote = self._kernel.world.books[_known_symbol(printed.symbol)].quote
+        fact = Quoted(
+            at=self._kernel.clock.now(),
+            symbol=printed.symbol,
+            bid=quote.bid if quote else ZERO,
+            ask=quote.ask if quote else ZERO,
+            bid_size=quote.bid_size if quote else ZERO,
+            ask_size=quote.ask_size if quote else ZERO,
+            last=printed.price,
+            quoted_at=quote.at if quote else None,
+        )
+        self._house.set_price(fact, printed.size)
+        return {}
+
+    def halt(self, request: Request, body: bytes) -> object:
+        asked = _read(body, Halt)
+        with self._kernel.turn():
+            fact = Halted(at=self._kernel.clock.now(), symbol=_known_symbol(asked.symbol), on=asked.on)
+            self._kernel.record(fact)
+        return {"symbol": asked.symbol, "halted": asked.on}
+
+    def split(self, request: Request, body: bytes) -> object:
+        asked = _read(body, SplitOrder)
+        mark = f"hand/{self._kernel.world.facts}"
+        self._house.exchange.floor.split(_known_symbol(asked.symbol), asked.ratio, mark)
+        return {}
+
+    def endow(self, request: Request, body: bytes) -> object:
+        """Set an account's cash and put positions into it."""
+        asked, now = _read(body, Endowment), self._kernel.clock.now()
+        account = asked.account or self._house.keys.first_account
+        with self._kernel.turn():
+            if asked.cash is not None:
+                self._kernel.record(Funded(at=now, account=account, cash=asked.cash))
+            for symbol, held in asked.positions.items():
+                fact = Endowed(
+                    at=now, account=account, symbol=_known_symbol(symbol), qty=held.qty, price=held.price
+                )
+                self._kernel.record(fact)
+        return {}
+
+    # Orders and executions.
+
+    def step(self, request: Request, body: bytes) -> object:
+        """Force one step of one order, whatever the market says."""
+        order = self._kernel.world.orders.get(request.path_params["order_id"])
+        if order is None:
+            raise order_not_found(request.path_params["order_id"])
+        asked, step = _read(body, Step), request.path_params["step"]
+        with self._kernel.turn():
+            self._force(order, step, asked)
+        return order_json(self._kernel.world.orders[order.id])
+
+    def _force(self, order: Order, step: str, asked: Step) -> None:
+        kernel = self._kernel
+        match step:
+            case "accept":
+                self._house.exchange.acknowledge(order.id)
+            case "fill":
+                price = asked.price or kernel.fair_price(order)
+                kernel.execute(order.id, asked_qty(asked.qty, order.qty - order.filled_qty), price, "forced")
+            case "cancel":
+                kernel.end(order.id, "canceled", reason=asked.reason)
+            case "reject":
+                kernel.end(order.id, "rejected", reason=asked.reason)
+            case "expire":
+                kernel.end(order.id, "expired", reason=asked.reason)
+            case "cancel_reject":
+                kernel.restore(order.id, "order_cancel_rejected", asked.reason or "TOO_LATE_TO_CANCEL")
+            case "suspend":
+                kernel.move(order.id, "suspended", "suspended", reason=asked.reason)
+            case "done_for_day":
+                kernel.move(order.id, "done_for_day", "done_for_day", reason=asked.reason)
+            case "restate":
+                qty = asked_qty(asked.qty, order.qty)
+                fact = Restated(
+                    at=kernel.clock.now(), order_id=order.id, qty=qty, reason=asked.reason or "RESTATED"
+                )
+                kernel.record(fact)
+            case _:
+                raise not_found(f"no step {step}")
+
+    def foreign_order(self, request: Request, body: bytes) -> object:
+        """An order nobody in the gateway sent, as from the broker's own screens."""
+        fields = read_body(body)
+        account = str(fields.pop("account", self._house.keys.first_account))
+        return order_json(self._house.exchange.submit(account, read_ticket(fields)))
+
+    def bust(self, request: Request, body: bytes) -> object:
+        execution_id, asked = self._live_execution(request), _read(body, Revision)
+        with self._kernel.turn():
+            self._kernel.bust(execution_id, negative_qty=asked.negative_qty)
+        return {"busted_by": self._kernel.world.executions[execution_id].busted_by}
+
+    def correct(self, request: Request, body: bytes) -> object:
+        execution_id, asked = self._live_execution(request), _read(body, Revision)
+        old = self._kernel.world.executions[execution_id]
+        with self._kernel.turn():
+            self._kernel.correct(execution_id, asked.qty or old.qty, asked.price or old.price)
+        return {"corrected_by": self._kernel.world.executions[execution_id].busted_by}
+
+    def _live_execution(self, request: Request) -> str:
+        execution_id = str(request.path_params["execution_id"])
+        execution = self._kernel.world.executions.get(execution_id)
+        if execution is None or not execution.is_live:
+            raise not_found(f"no live execution {execution_id}")
+        return execution_id
+
+    # Sockets and faults.
+
+    def connections(self, request: Request, body: bytes) -> object:
+        return [connection.as_json() for connection in self._house.hub.connections.values()]
+
+    def connection_step(self, request: Request, body: bytes) -> object:
+        wanted, step, asked = (
+            request.path_params["connection_id"],
+            request.path_params["step"],
+            _read(body, SocketStep),
+        )
+        chosen = [c for c in self._house.hub.connections.values() if wanted in {"all", c.id}]
+        for connection in chosen:
+            match step:
+                case "drop":
+                    connection.drop(asked.code)
+                case "mute":
+                    connection.mute(asked.seconds, backlog=asked.backlog)
+                case _:
+                    raise not_found(f"no step {step}")
+        return {"connections": [connection.id for connection in chosen]}
+
+    def faults(self, request: Request, body: bytes) -> object:
+        return self._kernel.faults.all()
+
+    def arm(self, request: Request, body: bytes) -> object:
+        return self._kernel.faults.arm(body)
+
+    def disarm(self, request: Request, body: bytes) -> object:
+        self._kernel.faults.disarm(request.path_params["fault_id"])
+        return {}
+
+    def disarm_all(self, request: Request, body: bytes) -> object:
+        self._kernel.faults.clear()
+        return {}
+
+    # What happened.
+
+    def requests(self, request: Request, body: bytes) -> object:
+        return self._house.requests.after(_after(request))
+
+    def events(self, request: Request, body: bytes) -> object:
+        return self._house.hub.events_after(_after(request))
+
+    def truth(self, request: Request, body: bytes) -> object:
+        return truth(self._kernel.world, [key.account for key in self._house.keys.all])
+
+    async def quiesce(self, request: Request) -> Response:
+        """Wait until no request is in hand, nothing delayed is due soon and every frame has left."""
+        _check_loopback(request)
+        deadline = time.monotonic() + _read(await request.body(), Patience).timeout_s
+        # What it waits for has no single event.
+        while time.monotonic() < deadline and not self._house.is_quiet:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        quiet = self._house.is_quiet
+        return answer({"quiet": quiet}, 200 if quiet else 504)
+
+
+def _read(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except msgspec.MsgspecError as error:
+        raise invalid(str(error)) from None
+
+
+def _known_symbol(symbol: str) -> str:
+    if find_symbol(symbol) != symbol:
+        raise not_found(f"asset not found for {symbol}")
+    return symbol
+
+
+def _after(request: Request) -> int:
+    return int(request.query_params.get("after", "0"))
+
+
+def _check_loopback(request: Request) -> None:
+    host = request.client.host if request.client else ""
+    if not ipaddress.ip_address(host).is_loopback:
+        raise forbidden("the control plane answers to this machine only")

@@ -1,0 +1,52 @@
+"""The TCP connections under the requests, so that a fault can cut one."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+Peer = tuple[str, int]
+
+SEND_RESET: Final = struct.pack("ii", 1, 0)  # linger for zero seconds: closing sends RST
+
+
+class Sockets:
+    def __init__(self) -> None:
+        self._transports: dict[Peer, asyncio.Transport] = {}
+
+    def protocol(self) -> type[HttpToolsProtocol]:
+        """The HTTP protocol of uvicorn, which also tells us about its connections."""
+        transports = self._transports
+
+        class Registered(HttpToolsProtocol):
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                super().connection_made(transport)
+                transports[_peer(transport)] = transport
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                transports.pop(_peer(self.transport), None)
+                super().connection_lost(exc)
+
+        return Registered
+
+    def cut(self, peer: Peer, *, reset: bool = False) -> None:
+        """End the connection without another byte, by FIN or by RST."""
+        transport = self._transports.pop(peer, None)
+        if transport is None:
+            return
+        if reset:
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, SEND_RESET)
+        transport.abort()
+
+    def forget(self, peer: Peer) -> None:
+        """A connection that became a web socket does not say goodbye here."""
+        self._transports.pop(peer, None)
+
+
+def _peer(transport: asyncio.BaseTransport) -> Peer:
+    host, port = transport.get_extra_info("peername")[:2]
+    return host, port

@@ -1,0 +1,43 @@
+"""The oracle: what really happened here, whatever anybody was told."""
+
+from __future__ import annotations
+
+from gateway.paper.notation import plain, stamp
+from gateway.paper.orders import order_json
+from gateway.paper.portfolio import positions_json
+from gateway.paper.world import Execution, World
+
+
+def truth(world: World, accounts: list[str]) -> dict[str, object]:
+    """All accounts together in `orders` and `executions`; one entry for each of `accounts`."""
+    executions = list(world.executions.values())
+    return {
+        "orders": [{"account": o.account, **order_json(o)} for o in world.orders.values()],
+        "executions": {
+            "live": [_execution_json(e) for e in executions if e.is_live],
+            "busted": [_execution_json(e) for e in executions if not e.is_live],
+        },
+        "accounts": {
+            account: {
+                "cash": plain(world.account(account).cash),
+                "fees": "0",
+                "positions": positions_json(world, account, {}),
+            }
+            for account in accounts
+        },
+    }
+
+
+def _execution_json(execution: Execution) -> dict[str, object]:
+    return {
+        "id": execution.id,
+        "order_id": execution.order_id,
+        "account": execution.account,
+        "symbol": execution.symbol,
+        "side": execution.side,
+        "qty": plain(execution.qty),
+        "price": plain(execution.price),
+        "at": stamp(execution.at),
+        "busted_by": execution.busted_by,
+        "replaces": execution.replaces,
+    }

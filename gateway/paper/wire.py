@@ -1,0 +1,230 @@
+"""The HTTP edge: every exchange is recorded here, and HTTP faults strike here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import msgspec
+
+from gateway.paper.clock import wall
+from gateway.paper.faults import Fault, Faults, Params
+from gateway.paper.house import House
+from gateway.paper.request_log import RequestRecord
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+About = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut_after_half: Literal["reset", "close"] | None = None
+
+
+class CutOffError(Exception):
+    """The connection was ended on purpose; there is nobody to answer."""
+
+
+class Wire:
+    """The outermost application. `/_ctl` passes it untouched."""
+
+    def __init__(self, app: App, house: House) -> None:
+        self._app, self._house = app, house
+        self._buckets: dict[str, Bucket] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/_ctl"):
+            await self._app(scope, receive, send)
+            return
+        body = await _read(receive)
+        record = self._house.requests.add(scope, body, wall())
+        try:
+            answer = await self._exchange(scope, body, record)
+            await self._send(scope, send, answer)
+            record.status = answer.status
+        except CutOffError:
+            record.status = 0
+            await _until_gone(receive)
+        finally:
+            record.answered_at = wall()
+
+    @property
+    def _faults(self) -> Faults:
+        return self._house.kernel.faults
+
+    async def _exchange(self, scope: Scope, body: bytes, record: RequestRecord) -> Answer:
+        about = _about(scope, body)
+        latency = self._faults.take("http.latency", **about)
+        await asyncio.sleep(_delay(latency))
+        answer = await self._before(scope, about)
+        if answer is None:
+            record.handled = True
+            answer = await self._after(scope, about, await _run(self._app, scope, body))
+        await asyncio.sleep(_delay(latency))
+        return answer
+
+    async def _before(self, scope: Scope, about: About) -> Answer | None:
+        if params := self._faults.take("http.auth", **about):
+            return _answer(params, status=401)
+        limit = self._faults.strike("http.rate_limit", **about)
+        if limit and (refused := self._buckets.setdefault(limit.id, Bucket()).refusal(limit)):
+            return refused
+        if params := self._faults.take("http.status", **about):
+            return _answer(params, status=500)
+        if params := self._faults.take("http.hang", phase="before", **about):
+            await asyncio.sleep(params.seconds)
+        self._cut(scope, about, phase="before")
+        return None
+
+    async def _after(self, scope: Scope, about: About, answer: Answer) -> Answer:
+        if params := self._faults.take("http.hang", phase="after", **about):
+            await asyncio.sleep(params.seconds)
+        self._cut(scope, about, phase="after")
+        if params := self._faults.take("http.status_after", **about):
+            return _answer(params, status=500)
+        if params := self._faults.take("http.body", **about):
+            return _answer(params, status=200)
+        if params := self._faults.take("http.redirect", **about):
+            return replace(_answer(params, status=302), headers={"location": params.location})
+        if self._faults.take("http.reset", phase="mid_body", **about):
+            return replace(answer, cut_after_half="reset")
+        if self._faults.take("http.close", phase="mid_body", **about):
+            return replace(answer, cut_after_half="close")
+        return answer
+
+    def _cut(self, scope: Scope, about: About, *, phase: str) -> None:
+        if self._faults.take("http.reset", phase=phase, **about):
+            self._house.sockets.cut(_peer(scope), reset=True)
+            raise CutOffError
+        if self._faults.take("http.close", phase=phase, **about):
+            self._house.sockets.cut(_peer(scope))
+            raise CutOffError
+
+    async def _send(self, scope: Scope, send: Send, answer: Answer) -> None:
+        headers = {"content-length": str(len(answer.body)), **answer.headers}
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+        if answer.cut_after_half is None:
+            await send({"type": "http.response.body", "body": answer.body})
+            return
+        half = answer.body[: len(answer.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        await asyncio.sleep(0.02)  # an abort discards what the kernel has not taken yet
+        self._house.sockets.cut(_peer(scope), reset=answer.cut_after_half == "reset")
+        raise CutOffError
+
+
+class Bucket:
+    """The requests of one window, for one armed rate limit."""
+
+    def __init__(self) -> None:
+        self._window_ends = 0.0
+        self._used = 0
+
+    def refusal(self, limit: Fault) -> Answer | None:
+        """None while there is room."""
+        params, now = limit.params, time.monotonic()
+        if now >= self._window_ends:
+            self._window_ends, self._used = now + params.window_s, 0
+        self._used += 1
+        if self._used <= params.limit:
+            return None
+        wait = self._window_ends - now
+        headers: dict[str, str] = {"content-type": params.content_type}
+        if params.headers == "alpaca":
+            headers |= {
+                "x-ratelimit-limit": str(params.limit),
+                "x-ratelimit-remaining": "0",
+                "x-ratelimit-reset": str(math.ceil(time.time() + wait)),
+            }
+        elif params.headers == "retry_after":
+            headers["retry-after"] = str(math.ceil(wait))
+        body = params.body if params.body is not None else {"code": 42910000, "message": "too many requests"}
+        return Answer(status=429, body=_encoded(body), headers=headers)
+
+
+def _answer(params: Params, *, status: int) -> Answer:
+    headers = {"content-type": params.content_type}
+    if isinstance(params.headers, dict):
+        headers |= params.headers
+    chosen = params.status if isinstance(params.status, int) else status
+    return Answer(status=chosen, body=_encoded(params.body), headers=headers)
+
+
+def _encoded(body: object) -> bytes:
+    """Text goes out as it is; anything else as JSON; None as nothing."""
+    if body is None:
+        return b""
+    return body.encode() if isinstance(body, str) else msgspec.json.encode(body)
+
+
+def _delay(latency: Params | None) -> float:
+    if latency is None:
+        return 0
+    return (latency.ms + random.uniform(0, latency.jitter_ms)) / 1000
+
+
+def _peer(scope: Scope) -> tuple[str, int]:
+    host, port = scope["client"]
+    return host, port
+
+
+def _about(scope: Scope, body: bytes) -> About:
+    """What faults can match a request by."""
+    path = scope["path"]
+    about = {"method": scope["method"], "path": path}
+    if path.startswith("/v2/orders/"):
+        about["order_id"] = path.removeprefix("/v2/orders/")
+    try:
+        fields = json.loads(body) if body else {}
+    except ValueError:
+        return about
+    if isinstance(fields, dict):
+        about |= {"cid": str(fields.get("client_order_id", "")), "symbol": str(fields.get("symbol", ""))}
+    return about
+
+
+async def _read(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return bytes(body)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+
+
+async def _run(app: App, scope: Scope, body: bytes) -> Answer:
+    """Run the handler to its end, whether or not the client still listens."""
+    status, headers, parts = 500, dict[str, str](), list[bytes]()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            headers.update({k.decode("latin-1"): v.decode("latin-1") for k, v in message["headers"]})
+        else:
+            parts.append(message.get("body", b""))
+
+    await app(scope, receive, send)
+    return Answer(status=status, body=b"".join(parts), headers=headers)

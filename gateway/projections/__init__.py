@@ -1,0 +1,1 @@
+"""Answers. Each module is one question asked of the ledger, kept ready in a table."""

@@ -1,0 +1,175 @@
+"""Is the ledger whole, and do the figures follow from it? Every check folds the log itself."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from time import perf_counter
+from typing import Any, Final
+
+from gateway.aggregates.order.events import OrderFilled
+from gateway.aggregates.order.state import Order
+from gateway.aggregates.order.state import evolve as evolve_order
+from gateway.aggregates.position.events import PositionAdjusted, PositionSplit
+from gateway.aggregates.position.state import Position
+from gateway.aggregates.position.state import evolve as evolve_position
+from gateway.aggregates.vocabulary import ZERO, position_stream
+from gateway.ledger.envelope import Recorded, Undecodable
+from gateway.ledger.log import Log
+from gateway.projections.comparison import Comparison
+
+SHOWN_FAILURES: Final = 20
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Check:
+    """`failures` says what is wrong, the first few of it; `checked` counts what was looked at."""
+
+    name: str
+    checked: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures
+
+    def expect(self, holds: bool, words: Callable[[], str]) -> None:
+        self.checked += 1
+        if not holds and len(self.failures) < SHOWN_FAILURES:
+            self.failures.append(words())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    ok: bool
+    head: int
+    events_checked: int
+    duration_ms: int
+    checks: Sequence[Check]
+
+
+class _Fold:
+    """The whole log, folded once, with every rule looked at on the way."""
+
+    def __init__(self, first: int) -> None:
+        self.positions_gapless = Check("positions_gapless")
+        self.stream_versions = Check("stream_versions")
+        self.decode = Check("decode")
+        self.executions_unique = Check("executions_unique")
+        self.reservations = Check("reservations")
+        self.positions = Check("positions")
+        self._from_the_start = first == 1
+        self._next = first
+        self._versions: dict[str, int] = {}
+        self._booked: set[tuple[str, str]] = set()
+        self._orders: dict[str, Order] = {}
+        self._holdings: dict[str, Position] = {}
+        self._executed: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
+        self.events = 0
+
+    def take(self, recorded: Recorded) -> None:
+        self.events += 1
+        self.positions_gapless.expect(
+            recorded.position == self._next, lambda: f"expected {self._next}, found {recorded.position}"
+        )
+        self._next = recorded.position + 1
+        before = self._versions.get(recorded.stream, 0 if self._from_the_start else recorded.version - 1)
+        self.stream_versions.expect(
+            recorded.version == before + 1,
+            lambda: f"{recorded.stream} goes from {before} to {recorded.version} at {recorded.position}",
+        )
+        self._versions[recorded.stream] = recorded.version
+        readable = not isinstance(recorded.event, Undecodable)
+        self.decode.expect(readable, lambda: f"{recorded.position}: {recorded.event}")
+        if readable and self._from_the_start:
+            self._fold(recorded.stream, recorded.event)
+
+    def _fold(self, stream: str, event: Any) -> None:
+        if stream.startswith("order-"):
+            self._fold_order(stream, event)
+        elif stream.startswith("position-"):
+            self._holdings[stream] = evolve_position(self._holdings.get(stream), event)
+            if isinstance(event, PositionAdjusted):
+                self._executed[stream] += event.qty
+            elif isinstance(event, PositionSplit):
+                self._executed[stream] *= event.ratio
+
+    def _fold_order(self, stream: str, event: Any) -> None:
+        before = self._orders.get(stream)
+        after = self._orders[stream] = evolve_order(before, event)
+        if isinstance(event, OrderFilled):
+            key = stream, event.trade.exec_id
+            self.executions_unique.expect(key not in self._booked, lambda: f"{key} is booked twice")
+            self._booked.add(key)
+        moved = after.cum_qty - (before.cum_qty if before is not None else ZERO)
+        self._executed[position_stream(after.ticket.symbol)] += after.ticket.side.sign * moved
+
+    def conclude(self) -> Sequence[Check]:
+        for order in self._orders.values():
+            held = self._holdings.get(position_stream(order.ticket.symbol), Position())
+            reserved, cid = held.reserved_for(order.client_order_id), order.client_order_id
+            self.reservations.expect(
+                reserved == order.leaves_qty,
+                lambda: f"{cid} has leaves {order.leaves_qty} and {reserved} reserved",  # noqa: B023
+            )
+        for stream in self._holdings.keys() | self._executed.keys():
+            qty = self._holdings.get(stream, Position()).qty
+            executed = self._executed[stream]
+            self.positions.expect(
+                qty == executed,
+                lambda: f"{stream} holds {qty}, executions add up to {executed}",  # noqa: B023
+            )
+        return (
+            self.positions_gapless,
+            self.stream_versions,
+            self.decode,
+            self.executions_unique,
+            self.reservations,
+            self.positions,
+        )
+
+
+async def verify(
+    log: Log,
+    tables: Callable[[], Awaitable[Sequence[Comparison]]],
+    *,
+    first: int = 1,
+    last: int | None = None,
+    drift: Callable[[], Awaitable[Decimal]] | None = None,
+    progress: Progress = lambda *_: None,
+) -> Report:
+    """Check the log between two positions and, with `tables`, the read tables against a fresh fold.
+
+    Figures that follow from the whole log are checked only when it is read from its start. `drift` gives
+    the difference in shares between the Redis mirror and the ledger. Raises LedgerUnavailable.
+    """
+    started = perf_counter()
+    head = await log.head()
+    last = head if last is None else min(last, head)
+    fold = _Fold(first)
+    async for batch in log.scan(first - 1, upto=last):
+        for recorded in batch:
+            fold.take(recorded)
+        progress(fold.events, last - first + 1)
+    checks = [*fold.conclude()]
+    if drift is not None:
+        shares = await drift()
+        fold.reservations.expect(shares == ZERO, lambda: f"the mirror differs by {shares} shares")
+    checks.append(_compare(await tables()))
+    return Report(
+        ok=all(check.ok for check in checks),
+        head=head,
+        events_checked=fold.events,
+        duration_ms=round((perf_counter() - started) * 1000),
+        checks=checks,
+    )
+
+
+def _compare(comparisons: Sequence[Comparison]) -> Check:
+    check = Check("projections")
+    for comparison in comparisons:
+        check.expect(comparison.equal, lambda: str(comparison))  # noqa: B023
+    return check

@@ -1,0 +1,44 @@
+"""The read tables from a process of their own: rebuilt and verified with no gateway around them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from gateway.ledger.bell import Bell
+from gateway.ledger.catalog_types import Catalog
+from gateway.ledger.connection import conninfo, open_pool
+from gateway.ledger.log import Log
+from gateway.projections.comparison import Comparison
+from gateway.projections.connection import ROLE
+from gateway.projections.projection import Projection
+from gateway.projections.rebuild import Progress, rebuild
+from gateway.projections.verify import verify_projections
+
+READERS = 2
+
+
+@asynccontextmanager
+async def reading(url: str, catalog: Catalog) -> AsyncIterator[Log]:
+    """The log, read with the projections' own role and no hurry."""
+    async with open_pool(conninfo(url, role=ROLE, limits=False), READERS) as pool:
+        yield Log(pool, catalog, Bell())
+
+
+async def rebuild_tables(
+    url: str,
+    catalog: Catalog,
+    projections: Collection[Projection[Any]],
+    progress: Progress = lambda *_: None,
+) -> Sequence[Comparison]:
+    """Rebuild, prove and swap. Raises RebuildInProgress, RebuildUnproven, LedgerUnavailable."""
+    async with reading(url, catalog) as log:
+        return await rebuild(url, log, projections, progress)
+
+
+async def verify_tables(
+    url: str, catalog: Catalog, projections: Collection[Projection[Any]]
+) -> Sequence[Comparison]:
+    async with reading(url, catalog) as log:
+        return await verify_projections(url, log, projections)

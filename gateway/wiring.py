@@ -1,0 +1,208 @@
+"""Settings in, adapters and rules out. Nothing here starts anything."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from gateway.adapters.alpaca import AlpacaBroker, AlpacaSettings, LateReply
+from gateway.adapters.dry_run import NoBroker
+from gateway.adapters.market_data import (
+    AlpacaMarketData,
+    DataSettings,
+    EmbeddedMarketData,
+    RedisMarketData,
+)
+from gateway.adapters.redis_link import RedisLink
+from gateway.aggregates.risk_limits import Thresholds
+from gateway.aggregates.vocabulary import StrategyId
+from gateway.api.deps import About
+from gateway.api.service_headers import ServiceRules
+from gateway.api.tokens import OneKey, PublishedKeys, TokenRules, installation_secret
+from gateway.api.webhook_signature import WebhookRules
+from gateway.commands.gates.walk import RiskRules
+from gateway.ports import Broker, Clock, MarketData
+from gateway.reconcile.backfill import BackfillRules
+from gateway.reconcile.run import ReconcileRules
+from gateway.settings import Settings
+from gateway.settings.variables import is_local
+from gateway.telemetry import Metrics
+
+LOCAL_REQUESTS_PER_MINUTE: Final = 1_000_000
+"""A broker on this machine has no budget to protect; Alpaca's is 200 a minute for the whole account."""
+ALPACA_REQUESTS_PER_MINUTE: Final = 180
+ACTIVITY_OVERLAP: Final = timedelta(hours=25)
+
+
+def secret(value: SecretStr | None) -> str:
+    return value.get_secret_value() if value is not None else ""
+
+
+def about(settings: Settings) -> About:
+    return About(
+        environment=settings.environment,
+        dry_run=settings.dry_run,
+        alpaca_paper=settings.alpaca_paper,
+        alpaca_base_url=settings.alpaca_base_url,
+        circuit_breaker_enabled=settings.circuit_breaker_enabled,
+        liquidity_check_enabled=settings.liquidity_check_enabled,
+        max_slice_pct_of_adv=settings.max_slice_pct_of_adv,
+        rate_limit_mode=settings.rate_limit_mode,
+        strategy_id=StrategyId(settings.strategy_id),
+        max_position_size=settings.risk_max_position_size,
+        performance_enabled=settings.feature_performance_dashboard,
+        max_performance_days=settings.max_performance_days,
+    )
+
+
+def redis_url(settings: Settings) -> str:
+    """REDIS_URL wins over REDIS_HOST, REDIS_PORT and REDIS_DB."""
+    if settings.redis_url is not None:
+        return secret(settings.redis_url)
+    password = f":{secret(settings.redis_password)}@" if settings.redis_password is not None else ""
+    return f"redis://{password}{settings.redis_host}:{settings.redis_port}/{settings.redis_db}"
+
+
+def risk_rules(settings: Settings) -> RiskRules:
+    """A threshold of 0 in the environment switches its check off."""
+
+    def threshold(value: Decimal | int) -> Decimal | None:
+        return Decimal(value) if value else None
+
+    return RiskRules(
+        dry_run=settings.dry_run,
+        circuit_breaker_enabled=settings.circuit_breaker_enabled,
+        max_position_size=Decimal(settings.risk_max_position_size),
+        default_thresholds=Thresholds(
+            max_notional=threshold(settings.fat_finger_max_notional),
+            max_qty=threshold(settings.fat_finger_max_qty),
+            max_adv_pct=threshold(settings.fat_finger_max_adv_pct),
+        ),
+        max_price_age_seconds=int(settings.fat_finger_max_price_age_seconds),
+    )
+
+
+def reconcile_rules(settings: Settings) -> ReconcileRules:
+    return ReconcileRules(
+        overlap=timedelta(seconds=settings.reconciliation_overlap_seconds),
+        tolerance=timedelta(seconds=settings.reconciliation_break_tolerance_seconds),
+        max_lookups=settings.reconciliation_max_lookups,
+        backfill=settings.alpaca_fills_backfill_enabled,
+        pod=settings.pod_name,
+    )
+
+
+def backfill_rules(settings: Settings) -> BackfillRules:
+    return BackfillRules(
+        overlap=ACTIVITY_OVERLAP,
+        first_lookback=timedelta(hours=settings.alpaca_fills_backfill_initial_lookback_hours),
+        page_size=settings.alpaca_fills_backfill_page_size,
+        max_pages=settings.alpaca_fills_backfill_max_pages,
+    )
+
+
+def broker(settings: Settings, clock: Clock, metrics: Metrics, late_reply: LateReply) -> Broker:
+    """Alpaca, or nobody at all in DRY_RUN."""
+    if settings.dry_run:
+        return NoBroker()
+    local = is_local(settings.alpaca_base_url)
+    return AlpacaBroker(
+        AlpacaSettings(
+            key=secret(settings.alpaca_api_key_id),
+            secret=secret(settings.alpaca_api_secret_key),
+            base_url=settings.alpaca_base_url,
+            connect_timeout=settings.broker_connect_timeout_seconds,
+            read_timeout=settings.broker_read_timeout_seconds,
+            deadline=settings.broker_deadline_seconds,
+            requests_per_minute=LOCAL_REQUESTS_PER_MINUTE if local else ALPACA_REQUESTS_PER_MINUTE,
+        ),
+        clock=clock,
+        observe=lambda operation, status: metrics.broker_calls.labels(
+            operation=operation, status=status
+        ).inc(),
+        late_reply=late_reply,
+    )
+
+
+def market_data(settings: Settings, clock: Clock, link: RedisLink, metrics: Metrics) -> MarketData:
+    """The configured source of prices; volumes come from the broker's data wherever there is a broker."""
+    if settings.market_data_source == "embedded":
+        return EmbeddedMarketData(clock)
+    if settings.market_data_source == "alpaca":
+        return _alpaca_data(settings, clock, metrics)
+    return RedisMarketData(
+        link,
+        clock=clock,
+        volumes=EmbeddedMarketData(clock) if settings.dry_run else _alpaca_data(settings, clock, metrics),
+        max_age=settings.fat_finger_max_price_age_seconds,
+    )
+
+
+def _alpaca_data(settings: Settings, clock: Clock, metrics: Metrics) -> AlpacaMarketData:
+    return AlpacaMarketData(
+        DataSettings(
+            key=secret(settings.alpaca_api_key_id),
+            secret=secret(settings.alpaca_api_secret_key),
+            base_url=settings.alpaca_data_url,
+            feed=settings.alpaca_data_feed,
+            max_age=settings.fat_finger_max_price_age_seconds,
+        ),
+        clock=clock,
+        observe=lambda operation, status: metrics.broker_calls.labels(
+            operation=operation, status=status
+        ).inc(),
+    )
+
+
+def token_rules(settings: Settings, clock: Clock) -> TokenRules:
+    """Exactly one way to verify; in dev and test a secret of this installation stands in."""
+    keys: OneKey | PublishedKeys
+    if settings.jwt_jwks_url is not None:
+        keys = PublishedKeys(settings.jwt_jwks_url, clock)
+    else:
+        keys = OneKey(_verification_key(settings))
+    return TokenRules(
+        algorithm=settings.jwt_algorithm,
+        keys=keys,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        skew_seconds=int(settings.clock_skew_seconds),
+    )
+
+
+def _verification_key(settings: Settings) -> str | bytes:
+    if settings.jwt_public_key_path is not None:
+        return Path(settings.jwt_public_key_path).read_bytes()
+    return signing_key(settings)
+
+
+def signing_key(settings: Settings) -> str | bytes:
+    """What tokens are minted with: the private key, the shared secret, or this installation's own."""
+    if settings.jwt_private_key_path is not None and settings.jwt_algorithm != "HS256":
+        return Path(settings.jwt_private_key_path).read_bytes()
+    if settings.jwt_hs256_secret is not None:
+        return secret(settings.jwt_hs256_secret)
+    return installation_secret(settings.gateway_home)
+
+
+def service_rules(settings: Settings) -> ServiceRules:
+    return ServiceRules(
+        allowed=frozenset(settings.allowed_service_ids),
+        secrets={name: secret(value).encode() for name, value in settings.internal_token_secrets.items()},
+        common_secret=secret(settings.internal_token_secret).encode(),
+        tolerance_seconds=int(settings.internal_token_timestamp_tolerance_seconds),
+        required=settings.internal_token_required,
+    )
+
+
+def webhook_rules(settings: Settings) -> WebhookRules:
+    given = secret(settings.webhook_secret)
+    return WebhookRules(
+        secrets=(given.encode(),) if given else (),
+        tolerance_seconds=int(settings.webhook_timestamp_tolerance_seconds),
+        open=settings.environment in ("dev", "test"),
+    )

@@ -1,0 +1,222 @@
+"""Following the log: exactly once, through whatever breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+from decimal import Decimal
+
+import psycopg
+import pytest
+
+from gateway.adapters.embedded import EmbeddedPostgres
+from gateway.aggregates.refusals import ProjectionBehind
+from gateway.ledger.catalog_types import Catalog, StreamKind
+from gateway.ledger.envelope import Recorded
+from gateway.ledger.ledger import Ledger
+from gateway.ledger.migrate import upgrade
+from gateway.projections.projection import Key
+from gateway.projections.rebuild import URL_VARIABLE
+from gateway.projections.standing import Condition
+from gateway.projections.verify import verify_projections
+from tests.projections.tally import (
+    CATALOG,
+    LABELS,
+    TALLIES,
+    Counted,
+    Sum,
+    Tally,
+    checkpoint,
+    counted,
+    evolve,
+    fold,
+    following,
+    opened,
+    record,
+    table,
+    until,
+)
+
+BOTH = (TALLIES, LABELS)
+
+
+async def test_what_is_recorded_can_soon_be_read_in_every_table(database: str) -> None:
+    async with opened(database) as ledger, following(database, ledger) as engine:
+        position = await record(ledger, ("1.5", "red"), ("2", "blue"), ("3.25", "red"))
+        await engine.wait_for(position, timeout=5)
+        assert table(database, "tallies") == {"tally-a": (Decimal("6.75"), 3, 3)}
+        assert table(database, "labels") == {"red": (Decimal("4.75"), 2, 3), "blue": (Decimal(2), 1, 2)}
+
+
+async def test_what_was_recorded_before_the_start_is_caught_up_with(database: str) -> None:
+    async with opened(database) as ledger:
+        for _ in range(3):
+            position = await record(ledger, *[("1", "red")] * 500)
+        async with following(database, ledger) as engine:
+            await engine.wait_for(position, timeout=5)
+            assert table(database, "labels") == {"red": (Decimal(1500), 1500, 1500)}
+
+
+async def test_waiting_ends_within_milliseconds_of_the_append(database: str) -> None:
+    async with opened(database) as ledger, following(database, ledger) as engine:
+        await engine.wait_for(await record(ledger, ("1", "red")), timeout=5)
+        waits = []
+        for _ in range(20):
+            began = time.perf_counter()
+            await engine.wait_for(await record(ledger, ("1", "red")), timeout=5)
+            waits.append(time.perf_counter() - began)
+        assert sorted(waits)[10] < 0.1
+
+
+async def test_waiting_for_what_does_not_come_says_how_far_it_got(database: str) -> None:
+    async with opened(database) as ledger, following(database, ledger) as engine:
+        position = await record(ledger, ("1", "red"))
+        await engine.wait_for(position, timeout=5)
+        with pytest.raises(ProjectionBehind) as behind:
+            await engine.wait_for(position + 1, ["labels"], timeout=0.05)
+        assert behind.value.facts == {"position": position, "wanted": position + 1}
+
+
+async def test_a_projection_that_fails_is_parked_and_goes_on_when_it_can_while_others_never_stop(
+    database: str,
+) -> None:
+    poisoned = True
+
+    def fragile(row: Sum | None, key: Key, recorded: Recorded) -> Sum:
+        if poisoned and counted(recorded).amount == 13:
+            raise ZeroDivisionError("unlucky")
+        return fold(row, key, recorded)
+
+    async with (
+        opened(database) as ledger,
+        following(database, ledger, TALLIES, replace(LABELS, fold=fragile)) as engine,
+    ):
+        end = await record(ledger, *[("1", "red")] * 5, ("13", "red"), *[("1", "red")] * 5)
+        await engine.wait_for(end, ["tallies"], timeout=5)
+        with pytest.raises(ProjectionBehind):
+            await engine.wait_for(end, ["labels"], timeout=1)
+        assert table(database, "labels") == {"red": (Decimal(5), 5, 5)}
+        standings = {standing.name: standing for standing in await engine.status()}
+        assert (standings["labels"].state, standings["labels"].position) == (Condition.FAILED, 5)
+        assert "position 6: ZeroDivisionError: unlucky" in (standings["labels"].last_error or "")
+        assert standings["labels"].lag_events == 6
+        assert standings["tallies"].state is Condition.LIVE
+        assert engine.failures.keys() == {"labels"}
+
+        poisoned = False
+        await until(lambda: not engine.failures)
+        await engine.wait_for(end, timeout=5)
+        assert table(database, "labels") == {"red": (Decimal(23), 11, 11)}
+        assert {s.state for s in await engine.status()} == {Condition.LIVE}
+
+
+async def test_an_event_of_an_unknown_shape_stops_those_who_hear_it_and_is_never_skipped(
+    database: str,
+) -> None:
+    newer = Catalog(
+        [
+            *(kind for kind in CATALOG.kinds if kind.prefix != "tally-"),
+            StreamKind(
+                prefix="tally-",
+                state=Tally,
+                state_version=1,
+                events=((Counted, "tally.counted", 9),),
+                evolve=evolve,
+            ),
+        ]
+    )
+    deaf = replace(LABELS, listens=("other.",))
+    async with opened(database) as ledger, following(database, ledger, TALLIES, deaf) as engine:
+        await record(ledger, ("1", "red"))
+        async with Ledger.opened(database, newer, build="next") as next_build:
+            end = await record(next_build, ("1", "red"), name="b")
+        await engine.wait_for(end, ["labels"], timeout=5)
+        await until(lambda: "tallies" in engine.failures)
+        assert table(database, "tallies") == {"tally-a": (Decimal(1), 1, 1)}
+        assert checkpoint(database, "tallies") == 1
+
+
+async def test_two_followers_of_the_same_tables_count_nothing_twice(database: str) -> None:
+    async with (
+        opened(database) as one,
+        opened(database) as two,
+        following(database, one) as first,
+        following(database, two) as second,
+    ):
+        for ledger in (one, two) * 20:
+            end = await record(ledger, ("1", "red"), ("2", "blue"))
+        await first.wait_for(end, timeout=5)
+        await second.wait_for(end, timeout=5)
+        assert table(database, "labels") == {"red": (Decimal(40), 40, 79), "blue": (Decimal(80), 40, 80)}
+        assert all(proof.equal for proof in await verify_projections(database, one.log, BOTH))
+
+
+async def test_lost_connections_lose_nothing_and_the_checkpoint_only_grows(database: str) -> None:
+    async with opened(database) as ledger, following(database, ledger) as engine:
+        seen = []
+        for _ in range(8):
+            end = await record(ledger, *[("1", "red")] * 200)
+            with psycopg.connect(database, autocommit=True) as connection:
+                connection.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where datname = current_database() and pid <> pg_backend_pid()"
+                    " and query like '%%read.%%'"
+                )
+            seen.append(checkpoint(database, "labels"))
+            await asyncio.sleep(0.05)
+        await engine.wait_for(end, timeout=10)
+        assert seen == sorted(seen)
+        assert table(database, "labels") == {"red": (Decimal(1600), 1600, 1600)}
+
+
+async def test_a_follower_killed_at_any_moment_resumes_exactly(database: str) -> None:
+    async with opened(database) as ledger:
+        async with following(database, ledger):
+            end = await record(ledger, ("1", "red"))
+        seen = []
+        for _ in range(3):
+            end = await record(ledger, *[("1", "red")] * 20_000)
+            child = await _follower(database)
+            reached = checkpoint(database, "labels")
+            await until(lambda at=reached: checkpoint(database, "labels") > at)
+            child.send_signal(signal.SIGKILL)
+            await child.wait()
+            seen.append(checkpoint(database, "labels"))
+        assert seen == sorted(set(seen))
+        async with following(database, ledger) as engine:
+            await engine.wait_for(end, timeout=20)
+            assert all(proof.equal for proof in await verify_projections(database, ledger.log, BOTH))
+            assert table(database, "labels") == {"red": (Decimal(end), end, end)}
+
+
+async def test_following_goes_on_when_the_server_comes_back(private_postgres: EmbeddedPostgres) -> None:
+    private_postgres.create_database("desk")
+    url = private_postgres.url("desk")
+    upgrade(url)
+    async with opened(url) as ledger, following(url, ledger) as engine:
+        await engine.wait_for(await record(ledger, ("1", "red")), timeout=5)
+        private_postgres.kill()
+        EmbeddedPostgres.start(private_postgres.directory)
+        end = await record(ledger, ("2", "red"))
+        await engine.wait_for(end, timeout=10)
+        assert table(url, "labels") == {"red": (Decimal(3), 2, end)}
+
+
+def test_a_checkpoint_cannot_be_set_back(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "insert into read.projection (name, version, generation, table_name, position, state)"
+            " values ('labels', 1, 1, 'labels_v1_1', 5, 'live')"
+        )
+        with pytest.raises(psycopg.errors.IntegrityConstraintViolation):
+            connection.execute("update read.projection set position = 4")
+
+
+async def _follower(url: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.projections.children", "follow", env={**os.environ, URL_VARIABLE: url}
+    )
