@@ -1,6 +1,6 @@
 """The command line. Each command imports what it needs when it is called, so that help is there at once."""
 
-# ruff: noqa: PLC0415 (that is why), FBT002 (a flag is a parameter here)
+# ruff: noqa: PLC0415, FBT002
 
 from __future__ import annotations
 
@@ -91,11 +91,29 @@ def serve() -> None:
     - `gateway doctor && gateway serve`
     """
     from gateway.cli.endings import explained
-    from gateway.main import serve as serve_gateway
+    from gateway.cli.serve import serve as serve_gateway
     from gateway.settings import load_settings
 
     with explained():
         serve_gateway(load_settings(os.environ))
+
+
+@app.command(rich_help_panel="Run it")
+def migrate() -> None:
+    """Bring the database to the schema of this build, with the login in DATABASE_OWNER_URL.
+
+    Safe to repeat, and from several processes at once. `gateway run` and `gateway demo` do it themselves.
+
+    Examples:
+
+    - `DATABASE_OWNER_URL=postgresql://… gateway migrate && gateway serve`
+    """
+    from gateway.cli.endings import explained
+    from gateway.cli.serve import migrate as upgrade
+    from gateway.cli.surroundings import surroundings
+
+    with explained() as console:
+        upgrade(surroundings(), console)
 
 
 @app.command(rich_help_panel="Run it")

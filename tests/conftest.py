@@ -89,11 +89,6 @@ def database(postgres: EmbeddedPostgres, migrated: str) -> Iterator[str]:
     postgres.drop_database(name)
 
 
-@pytest.fixture
-def postgres_url(database: str) -> str:
-    return database
-
-
 @pytest.fixture(scope="session")
 def valkey(servers: Path) -> EmbeddedValkey:
     """The shared server: use `redis_url`, and neither stop nor kill it."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -29,6 +27,7 @@ from gateway.adapters.alpaca_reports import (
     parse_order,
     parse_position,
 )
+from gateway.adapters.background import Background
 from gateway.adapters.lanes import Lane, LaneFull
 from gateway.adapters.rate_budget import RateBudget, Urgency
 from gateway.aggregates.reports import BrokerOrder, BrokerPosition, ExecutionReport
@@ -48,12 +47,10 @@ from gateway.ports import (
     Unreadable,
 )
 
-_log = logging.getLogger(__name__)
-
 T = TypeVar("T")
 Query = Mapping[str, str]
 Observe = Callable[[str, str], None]
-LateReply = Callable[[bytes], Awaitable[None]]
+LateReply = Callable[[bytes], Coroutine[Any, Any, None]]
 
 _ORDERS_PER_PAGE: Final = 500
 _PATIENCE: Final = 1.0
@@ -72,7 +69,8 @@ class AlpacaSettings:
     requests_per_minute: int = 180
     submit_threads: int = 8
     cancel_threads: int = 4
-    read_threads: int = 4
+    lookup_threads: int = 4
+    sweep_threads: int = 2
 
 
 class _NotBegun(Exception):
@@ -101,14 +99,17 @@ class AlpacaBroker:
             return Trading(settings.key, settings.secret, settings.base_url, limits)
 
         connect().close()  # a wrong key or an unsafe SDK is found at start, not at the first order
-        reads = Lane("alpaca-read", threads=settings.read_threads, connect=connect)
-        self._lanes = {
-            Urgency.CANCEL: Lane("alpaca-cancel", threads=settings.cancel_threads, connect=connect),
-            Urgency.SUBMIT: Lane("alpaca-submit", threads=settings.submit_threads, connect=connect),
-            Urgency.LOOKUP: reads,
-            Urgency.SWEEP: reads,
+        threads = {
+            Urgency.CANCEL: settings.cancel_threads,
+            Urgency.SUBMIT: settings.submit_threads,
+            Urgency.LOOKUP: settings.lookup_threads,
+            Urgency.SWEEP: settings.sweep_threads,
         }
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._lanes = {
+            urgency: Lane(f"alpaca-{urgency.name.lower()}", threads=number, connect=connect)
+            for urgency, number in threads.items()
+        }
+        self._background = Background()
 
     def close(self) -> None:
         """Give up the threads and their connections without waiting."""
@@ -267,14 +268,15 @@ class AlpacaBroker:
         late: Callable[[Answer], None] | None = None,
     ) -> Answer:
         """One request on its lane, within the deadline. Raises _NotBegun when nothing left the process."""
+        patience = min(_PATIENCE, self._deadline / 2)
         started = self._clock.monotonic()
-        if not await self._budget.take(urgency, within=min(_PATIENCE, self._deadline / 2)):
+        if not await self._budget.take(urgency, within=patience):
             raise _NotBegun("the request budget of this minute is spent")
         waited = self._clock.monotonic() - started
         try:
             answer = await self._lanes[urgency].run(
                 lambda client: _attempt(client, verb, path, fields),
-                patience=max(min(_PATIENCE, self._deadline / 2) - waited, 0.0),
+                patience=max(patience - waited, 0.0),
                 deadline=self._deadline - waited,
                 late=late,
             )
@@ -299,9 +301,7 @@ class AlpacaBroker:
     def _deliver(self, body: bytes) -> None:
         """Hand an answer that came after the deadline on as one more fact."""
         if self._late_reply is not None:
-            task = asyncio.ensure_future(self._late_reply(body))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._background.spawn(self._late_reply(body))
 
 
 def order_body(client_order_id: ClientOrderId, ticket: Ticket) -> dict[str, str]:

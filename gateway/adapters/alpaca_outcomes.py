@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -166,6 +167,7 @@ _UNSENT: Final = (
     urllib3.exceptions.NewConnectionError,  # a name that does not resolve is one of these
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.LocationParseError,
+    ssl.SSLCertVerificationError,
 )
 _LOST: Final = (
     requests.exceptions.RequestException,
@@ -177,11 +179,7 @@ _LOST: Final = (
 
 def never_left(error: BaseException) -> bool:
     """Whether an exception proves that nothing was written to the broker."""
-    return any(isinstance(link, _UNSENT) or _is_untrusted(link) for link in _chain(error))
-
-
-def _is_untrusted(error: BaseException) -> bool:
-    return "CERTIFICATE_VERIFY_FAILED" in str(error) and "ssl" in type(error).__name__.lower()
+    return any(isinstance(link, _UNSENT) for link in _chain(error))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -16,6 +16,7 @@ from alpaca.trading.stream import TradingStream
 from websockets.legacy.client import Connect, WebSocketClientProtocol
 
 from gateway.adapters.alpaca_json import read_json
+from gateway.adapters.background import Background
 from gateway.ports import Clock
 
 _log = logging.getLogger(__name__)
@@ -151,7 +152,7 @@ class TradeUpdates:
         self._on_connected = on_connected
         self._clock = clock
         self._frames: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self._stopping = False
         self.connected = False
         self.last_frame_at: datetime | None = None
@@ -177,7 +178,7 @@ class TradeUpdates:
 
     def force_reconnect(self) -> None:
         """Drop the connection and subscribe again; used when polling saw what the stream did not."""
-        self._spawn(self._stream.hang_up())
+        self._background.spawn(self._stream.hang_up())
 
     def keep(self, raw: bytes) -> None:
         """Take a frame off the socket without waiting."""
@@ -190,7 +191,7 @@ class TradeUpdates:
 
     def listening(self) -> None:
         self.connected = True
-        self._spawn(self._on_connected())
+        self._background.spawn(self._on_connected())
 
     def disconnected(self) -> None:
         self.connected = False
@@ -211,16 +212,6 @@ class TradeUpdates:
             else:
                 return True
         return False
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            _log.error("a task of the trade-updates stream failed", exc_info=task.exception())
 
 
 async def _interpret_nothing(_: Any) -> None:

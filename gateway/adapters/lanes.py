@@ -39,19 +39,21 @@ class Lane(Generic[C]):
         deadline: float,
         late: Callable[[T], None] | None = None,
     ) -> T:
-        """Do blocking work, waiting `patience` seconds for a thread and `deadline` seconds for the result.
+        """Do blocking work: `patience` seconds to begin, `deadline` seconds for all of it.
 
         Raises LaneFull when nothing was begun, and TimeoutError while the work may still be going on; its
         result then goes to `late`. So it does when the caller is cancelled.
         """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + deadline
         try:
             await asyncio.wait_for(self._free.acquire(), patience)
         except TimeoutError:
             raise LaneFull from None
-        future = asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
+        future = loop.run_in_executor(self._threads, self._do, work)
         future.add_done_callback(lambda _: self._free.release())
         try:
-            await asyncio.wait({future}, timeout=deadline)
+            await asyncio.wait({future}, timeout=until - loop.time())
         finally:
             if not future.done():
                 future.add_done_callback(lambda done: _hand_over(done, late))

@@ -16,9 +16,7 @@ from gateway.ports import MirrorUnavailable
 
 T = TypeVar("T")
 
-Reads = Sequence[tuple[str | int, ...]]
-
-_CONNECTIONS: Final = 64
+_CONNECTIONS: Final = 16
 _TROUBLE: Final = (RedisError, OSError, ValueError, asyncio.IncompleteReadError)
 
 
@@ -41,10 +39,11 @@ class RedisLink:
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=_CONNECTIONS,
-            timeout=timeout,
+            timeout=2 * timeout,
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
+            driver_info=None,
             protocol=2,
         )
         self._redis = Redis.from_pool(pool)
@@ -55,17 +54,6 @@ class RedisLink:
 
     async def ping(self) -> None:
         await self._within(self._redis.ping)
-
-    async def read(self, commands: Reads) -> list[Any]:
-        """Several commands as one, in one round trip: nothing happens between them."""
-
-        async def run() -> list[Any]:
-            async with self._redis.pipeline(transaction=True) as pipe:
-                for command in commands:
-                    pipe.execute_command(*command)
-                return await pipe.execute()
-
-        return await self._within(run)
 
     async def command(self, *words: str | int) -> Any:
         return await self._within(

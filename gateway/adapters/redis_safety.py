@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.adapters.redis_link import RedisLink, text
 from gateway.adapters.redis_reservations import room_document
-from gateway.adapters.redis_scripts import PUBLISH, PUBLISH_ROOM, REBUILD
+from gateway.adapters.redis_scripts import PUBLISH, PUBLISH_ROOM, READ, READY, REBUILD
 from gateway.aggregates.vocabulary import StrategyId, Symbol
 from gateway.ports import (
     MirroredBreaker,
@@ -23,8 +23,6 @@ from gateway.ports import (
 
 T = TypeVar("T")
 
-_READY: Final = "mirror:ready"
-_ROOMS: Final = "mirror:rooms"
 _SWITCHES: Final = "kill_switch:state"
 _BREAKER: Final = "circuit_breaker:state"
 _STATE: Final = "state"
@@ -48,21 +46,12 @@ class RedisSafetyMirror:
         self._generation = generation
 
     async def read(self, *, strategy_id: StrategyId, symbol: Symbol) -> MirrorReading:
-        scopes = ("global", f"strategy:{strategy_id}", f"symbol:{symbol}")
-        ready, switches, breaker, *quarantines, room, is_named = await self._link.read(
-            [
-                ("HMGET", _READY, "generation", "position"),
-                ("HMGET", _SWITCHES, "built", *scopes),
-                ("HGET", _BREAKER, _STATE),
-                ("HGET", _quarantine_key(strategy_id, symbol), _STATE),
-                ("HGET", _quarantine_key(None, symbol), _STATE),
-                ("HMGET", f"position_reservation:{symbol}", "version", "long", "short"),
-                ("SISMEMBER", _ROOMS, symbol),
-            ]
+        ready, (built, *switches), breaker, *quarantines, room, is_named = await self._link.run(
+            READ, (), (strategy_id, symbol)
         )
-        self._require_build(ready, switches[0], breaker)
+        self._require_build(ready, built, breaker)
         return MirrorReading(
-            switches=_switches(scopes, switches[1:]),
+            switches=_switches(("global", f"strategy:{strategy_id}", f"symbol:{symbol}"), switches),
             breaker=_read(MirroredBreaker, breaker),
             quarantine=_first_active(quarantines),
             room_known=_is_whole(room) or not is_named,
@@ -88,13 +77,7 @@ class RedisSafetyMirror:
         await self._link.run(PUBLISH_ROOM, (), (self._generation, _json(room_document(room))))
 
     async def ready(self) -> bool:
-        ready, built, breaker = await self._link.read(
-            [
-                ("HMGET", _READY, "generation", "position"),
-                ("HGET", _SWITCHES, "built"),
-                ("HGET", _BREAKER, _STATE),
-            ]
-        )
+        ready, built, breaker = await self._link.run(READY, (), ())
         try:
             self._require_build(ready, built, breaker)
         except MirrorUnavailable:
@@ -162,10 +145,6 @@ def _state_document(state: SafetyState) -> str:
 
 def _quarantine_name(strategy_id: StrategyId | None, symbol: Symbol) -> str:
     return f"{strategy_id or '*'}:{symbol}"
-
-
-def _quarantine_key(strategy_id: StrategyId | None, symbol: Symbol) -> str:
-    return f"quarantine:{_quarantine_name(strategy_id, symbol)}"
 
 
 def _json(value: Any) -> str:

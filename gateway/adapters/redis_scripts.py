@@ -113,6 +113,35 @@ local function names_of(rooms)
 end
 """
 
+# ARGV: strategy, symbol. One script reads far faster than a transaction of seven commands.
+READ: Final = Script(
+    _COMMON
+    + """
+local strategy, symbol = unpack(ARGV)
+return {
+    redis.call('HMGET', READY, 'generation', 'position'),
+    redis.call('HMGET', SWITCHES, 'built', 'global', 'strategy:' .. strategy, 'symbol:' .. symbol),
+    redis.call('HGET', BREAKER, 'state'),
+    redis.call('HGET', quarantine_key(strategy .. ':' .. symbol), 'state'),
+    redis.call('HGET', quarantine_key('*:' .. symbol), 'state'),
+    redis.call('HMGET', room_key(symbol), 'version', 'long', 'short'),
+    redis.call('SISMEMBER', ROOMS, symbol),
+}
+"""
+)
+
+# Returns the three things without which there is no mirror.
+READY: Final = Script(
+    _COMMON
+    + """
+return {
+    redis.call('HMGET', READY, 'generation', 'position'),
+    redis.call('HGET', SWITCHES, 'built'),
+    redis.call('HGET', BREAKER, 'state'),
+}
+"""
+)
+
 # ARGV: generation, state as JSON.
 REBUILD: Final = Script(
     _COMMON

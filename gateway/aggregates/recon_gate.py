@@ -1,4 +1,4 @@
-"""Reconciliation: attempts and passes that open the gate, cursors, and the breaks that stand between two books."""
+"""Reconciliation: attempts and passes that open the gate, cursors, and the breaks between two books."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class ReconGate:
         return tuple(self.breaks.values())
 
     def state_since(self, start_version: int) -> GateState:
-        """Open after a pass recorded since a process found the stream at this version, whatever failed later."""
+        """Open after a pass since a process found the stream at this version, whatever failed later."""
         if self.passed_version > start_version:
             return GateState.OPEN
         if self.override is not None and self.override_version > start_version:

@@ -12,7 +12,7 @@ from gateway.aggregates.vocabulary import Symbol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """None switches a check off. Notional in the account's currency, quantity in shares, ADV as a share of 1."""
+    """None switches a check off. Notional in the account's currency, quantity in shares, ADV as a fraction."""
 
     max_notional: Decimal | None = None
     max_qty: Decimal | None = None
@@ -66,7 +66,7 @@ def change(
     by: str,
     at: datetime,
 ) -> tuple[RiskLimitsChanged, ...]:
-    """Replace the defaults as a whole, patch or remove overrides. Nothing is recorded when nothing changes."""
+    """Replace the defaults as a whole, patch or remove overrides; () when that changes nothing."""
     patched = dict(limits.overrides)
     for symbol, patch in overrides.items():
         if patch is None:
@@ -128,12 +128,8 @@ def breaches(
         if not adv:
             missing.append("the average daily volume")
         elif qty > thresholds.max_adv_pct * adv:
-            found.append(
-                Breach(
-                    kind="adv_pct",
-                    words=f"quantity {qty:f} exceeds {thresholds.max_adv_pct:f} of the average daily volume {adv:f}",
-                )
-            )
+            share = f"{thresholds.max_adv_pct:f} of the average daily volume {adv:f}"
+            found.append(Breach(kind="adv_pct", words=f"quantity {qty:f} exceeds {share}"))
     if missing:
         found.append(Breach(kind="data_unavailable", words=f"{' and '.join(missing)} cannot be had"))
     return tuple(found)

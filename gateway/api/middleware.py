@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from time import perf_counter
+from traceback import extract_tb
 from typing import Any, Final
 from uuid import uuid4
 
@@ -70,7 +71,8 @@ class Envelope:
             await self.app(scope, receive, answer)
 
     async def _failed(self, request: Request, answer: _Answer, error: Exception) -> None:
-        log("gateway.api").error("request failed", error=repr(error), exc_info=True)
+        trace = [f"{frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-5:]]
+        log("gateway.api").error("request failed", error=repr(error), trace=trace)
         if answer.status == 0:
             response = problem(request, "internal_error", "something went wrong; the request id names it")
             await response(request.scope, request.receive, answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, NoReturn
@@ -20,6 +21,7 @@ FAILED: Final = 1
 CONFIGURATION: Final = 2
 LEDGER_UNREACHABLE: Final = 3
 INTERRUPTED: Final = 130
+_FILE_WIDTH: Final = 110
 
 
 class CommandFailed(Exception):
@@ -30,7 +32,7 @@ class CommandFailed(Exception):
 def explained() -> Iterator[Console]:
     """A console to print on; what the command raises becomes words on standard error and its exit status."""
     try:
-        yield Console(highlight=False)
+        yield Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except ConfigurationErrors as errors:

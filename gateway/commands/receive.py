@@ -26,7 +26,7 @@ class Receive:
     interpret: Interpret
     record_report: RecordReport
 
-    async def __call__(self, source: ReportSource, raw: bytes, *, correlation_id: str) -> Receipt:
+    async def __call__(self, source: ReportSource, raw: bytes, correlation_id: str) -> Receipt:
         """Keep the payload, then record what it says. Raises LedgerUnavailable; then nothing is promised."""
         inbox_id = await self.ledger.inbox.keep(source.value, raw, self.clock.now())
         return await self.drive(inbox_id, source, raw, correlation_id)

@@ -160,7 +160,8 @@ class SubmitOrder:
             cause,
             new=unseen,
         )
-        order: Order = change.states[stream]
+        order = change.states[stream]
+        assert order is not None, "an intent was recorded, or found"
         if change.events:
             self.around.metrics.orders_submitted.inc()
         if order.is_live:

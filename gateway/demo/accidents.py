@@ -24,7 +24,7 @@ def broker_timeout(play: Play) -> None:
     about = {"method": "POST", "cid": UNANSWERED}
     play.exchange.arm("http.hang", match=about, phase="after", seconds=_NEVER_SECONDS)
     play.exchange.arm("order.lookup_lag", match={"cid": UNANSWERED}, seconds=2)
-    play.exchange.arm("ws.lose", match={"cid": UNANSWERED}, times=-1)
+    play.exchange.arm("ws.delay", match={"cid": UNANSWERED}, times=-1, seconds=4)
     began = time.monotonic()
     answer = play.momentum.submit("buy", 20, "GOOG", client_order_id=UNANSWERED)
     waited = time.monotonic() - began
@@ -95,9 +95,7 @@ def bust(play: Play) -> None:
     before, head = play.positions()["AAPL"], play.head()
     trades = Books.of(play.exchange.truth()).trades
     victim = next(trade for trade in trades if trade.symbol == "AAPL" and trade.shares < 0)
-    play.show.say(
-        f"It busts momentum's sale of {-victim.shares} AAPL at {victim.price}, minutes after the fact."
-    )
+    play.show.say(f"It busts momentum's sale of {-victim.shares} AAPL at {victim.price}.")
     play.exchange.post(f"/_ctl/executions/{victim.execution_id}/bust", {})
     after = until(lambda: _restated(play, before), within=20, what="the bust to be booked")
     rows = [

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from gateway.demo.books import Books, Holding, trades_of
-from gateway.demo.callers import until
+from gateway.demo.callers import DemoFailed, until
 from gateway.demo.play import Play
+from gateway.demo.show import plain
 
-_ACCOUNT = "account"
+_ACCOUNT: Final = "account"
+_FIGURES: Final = ("shares", "average", "realized")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ def books(play: Play) -> None:
     _same_orders(play, theirs)
     _same_executions(play, theirs)
     lines = [*_strategy_lines(play, theirs), *_account_lines(play, theirs)]
-    columns = ("", "", "shares", "average", "realized P&L", "exchange: shares", "average", "realized P&L", "")
+    columns = ("", "", *_FIGURES, *(f"exchange:\n{figure}" for figure in _FIGURES), "")
     play.show.table("", columns, [line.cells for line in lines])
     play.show.prove(
         all(line.agrees for line in lines), "equal to the last digit, for both strategies and the account"
@@ -63,20 +65,34 @@ def _settle(play: Play) -> None:
 
 
 def _same_orders(play: Play, theirs: Books) -> None:
-    """Every order the exchange ever had is ours, in the same state, and no other was ever accepted."""
-    accepted = {event["client_order_id"] for event in play.operator.events(topic="order.accepted")}
-    ours = {order_id: _state(play.operator.order(order_id)) for order_id in accepted}
-    there = {order_id: _state(order) for order_id, order in theirs.orders.items()}
+    """Every order the exchange ever had is ours, as it stands there, and it had no other of ours."""
+    submitted = {event["client_order_id"] for event in play.operator.events(topic="order.submitted")}
+    orders = {order_id: play.operator.order(order_id) for order_id in submitted}
+    undone = {trade.client_order_id for trade in theirs.busted}
+    ours = {order_id: _state(order, undone) for order_id, order in orders.items() if order["broker_order_id"]}
+    there = {order_id: _state(order, undone) for order_id, order in theirs.orders.items()}
+    _refuse_difference(ours, there)
     play.show.prove(ours == there, f"{len(there)} orders: the same ones, in the same states")
 
 
-def _state(order: Any) -> tuple[str, Decimal]:
-    return order["status"], Decimal(order["filled_qty"])
+def _state(order: Any, undone: Container[str]) -> tuple[str, Decimal]:
+    """An undone trade takes shares from an order that stays over; each side has its own word for that."""
+    over = order["client_order_id"] in undone
+    return "undone" if over else order["status"], Decimal(order["filled_qty"])
+
+
+def _refuse_difference(ours: Mapping[str, object], theirs: Mapping[str, object]) -> None:
+    """Raises DemoFailed naming what differs, which says more than that it does."""
+    differing = [key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)]
+    if differing:
+        told = "; ".join(f"{key}: {ours.get(key)} here, {theirs.get(key)} there" for key in sorted(differing))
+        raise DemoFailed(f"gateway and exchange differ: {told}")
 
 
 def _same_executions(play: Play, theirs: Books) -> None:
     ours = trades_of(play.operator.events(topic="order."))
     there = {trade.execution_id: (trade.shares, trade.price) for trade in theirs.trades}
+    _refuse_difference(ours, there)
     play.show.prove(
         ours == there,
         f"{len(there)} executions, each booked once with its size and price; {len(theirs.busted)} undone",
@@ -113,7 +129,7 @@ def _same_money(play: Play, theirs: Books) -> None:
     realized = sum((held.realized for held in theirs.holdings().values()), Decimal(0))
     play.show.prove(
         Decimal(answer["total_realized_pl"]) == realized,
-        f"P&L realized: {realized}; unrealized at the last prices: {answer['total_unrealized_pl']}",
+        f"P&L realized: {plain(realized)}; unrealized at the last prices: {answer['total_unrealized_pl']}",
     )
     ours = trades_of(play.operator.events(topic="order."))
     spent = sum((shares * price for shares, price in ours.values()), Decimal(0))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import Final
 
 from rich.console import Console
 from rich.padding import Padding
@@ -13,7 +15,8 @@ from rich.text import Text
 
 from gateway.demo.callers import DemoFailed
 
-_INDENT = 4
+_INDENT: Final = 4
+_NUMBER: Final = re.compile(r"-?[0-9.]+|–")
 
 
 class Show:
@@ -45,12 +48,17 @@ class Show:
         self._print(Text("✓ ", style="green").append(words, style="default"))
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """The first column is words; the others are aligned as numbers are."""
+        """Numbers are aligned on the right; a last column of words may take several lines."""
+        cells = [[plain(cell) for cell in row] for row in rows]
         table = Table(title=title, title_justify="left", header_style="dim", pad_edge=False, box=None)
-        for number, column in enumerate(columns):
-            table.add_column(column, justify="right" if number else "left", no_wrap=True)
-        for row in rows:
-            table.add_row(*(plain(cell) for cell in row))
+        for place, column in enumerate(columns):
+            numeric = all(_NUMBER.fullmatch(row[place]) for row in cells)
+            last = place == len(columns) - 1
+            table.add_column(
+                column, justify="right" if numeric else "left", no_wrap=not last, overflow="fold"
+            )
+        for row in cells:
+            table.add_row(*row)
         self._print(table)
 
     def _print(self, what: Text | Table) -> None:
@@ -58,7 +66,7 @@ class Show:
 
 
 def plain(cell: object) -> str:
-    """Decimals in plain notation, exact; nothing for None."""
+    """Decimals in plain notation, exact; a dash for None."""
     if isinstance(cell, Decimal):
         text = f"{cell:f}"
         return text.rstrip("0").rstrip(".") if "." in text else text

@@ -36,12 +36,17 @@ def session(play: Play) -> None:
     ]
     for order in orders:
         play.operator.wait_for(order, "filled")
-    show.say("momentum sells part of its AAPL, and puts a stop under its IBM, a few cents below the market.")
-    orders.append(momentum.place("sell", aapl // 2, "AAPL"))
+    show.say("Both sell some of it again; momentum puts a stop under its IBM, a few cents below the market.")
+    play.exchange.arm("fill.partial", match={"symbol": "AAPL"}, slices=2)
     stop_price = play.quote("IBM")[0] - 3 * CENT
-    orders.append(momentum.place("sell", 100, "IBM", order_type="stop", stop_price=stop_price))
-    for order in orders[4:]:
+    sales = [
+        momentum.place("sell", aapl // 2, "AAPL"),
+        reversion.place("sell", 100, "MSFT"),
+        momentum.place("sell", 100, "IBM", order_type="stop", stop_price=stop_price),
+    ]
+    for order in sales:
         play.operator.wait_for(order, "filled", within=30)
+    orders += sales
     play.show_orders("", orders)
     executions = sum(len(play.executions_of(order)) for order in orders)
     show.prove(
@@ -130,7 +135,8 @@ def kill_switch(play: Play) -> None:
     play.reversion.cancel(RESTING)
     order = play.operator.wait_for(RESTING, *DONE)
     play.show.prove(order["status"] == "canceled", "a cancel still passes: reversion's resting bid is gone")
-    play.operator.post("/api/v1/kill-switch/disengage", {"operator": play.operator.name})
+    notes = {"operator": play.operator.name, "notes": "prices are right again"}
+    play.operator.post("/api/v1/kill-switch/disengage", notes)
     passed = play.momentum.submit("buy", 10, "IBM", client_order_id=STOPPED)
     play.show.prove(passed.status == 200, "disengaged: the same order now passes")
     play.operator.wait_for(STOPPED, "filled")
@@ -152,4 +158,5 @@ def why_blocked(play: Play) -> None:
 def _told(event: Any) -> tuple[object, object, object]:
     """What happened, who did it and why, of a refusal or of the switch."""
     facts = event["data"]
-    return event["topic"], event["actor"]["sub"], facts.get("detail") or facts.get("reason")
+    why = facts.get("detail") or facts.get("reason") or facts.get("notes")
+    return event["topic"], event["actor"]["sub"], why

@@ -89,6 +89,8 @@ class Cache:
         self.dormant.discard(stream)
         if entry.poison is not None:
             self._poisoned[stream] = entry.poison
+        elif self._poisoned:
+            self._poisoned.pop(stream, None)
         if entry.poison is None and kind.is_live(entry.state):
             self._live[kind.prefix][stream] = entry
             self._resting.pop(stream, None)

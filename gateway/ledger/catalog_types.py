@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,9 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 NAMED_EXACTLY: Final = "-"
 """A prefix that ends so names many streams (`order-…`); any other names the one stream it spells."""
+
+REMEMBERED: Final = 50_000
+"""How many streams' kinds are remembered, because a command asks for each of its streams several times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,8 @@ class Catalog:
         self._prefixes = tuple(
             sorted((k for k in self.kinds if k.prefix.endswith(NAMED_EXACTLY)), key=lambda k: -len(k.prefix))
         )
+        self.kind_of: Final = lru_cache(maxsize=REMEMBERED)(self._find_kind)
+        """The kind of a stream. Raises UnknownStream."""
         self._topics: dict[type, str] = {}
         self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
         self._upcasts: dict[str, tuple[str, Upcast]] = {}
@@ -68,8 +74,7 @@ class Catalog:
         for kind in self.kinds:
             self._name_events(kind)
 
-    def kind_of(self, stream: str) -> StreamKind:
-        """Raises UnknownStream."""
+    def _find_kind(self, stream: str) -> StreamKind:
         if (kind := self._exact.get(stream)) is not None:
             return kind
         for kind in self._prefixes:

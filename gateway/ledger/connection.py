@@ -26,6 +26,18 @@ LIMITS: Final = {
     "idle_in_transaction_session_timeout": "2s",
 }
 
+CONFLICT: Final = (errors.UniqueViolation, errors.IntegrityConstraintViolation)
+"""A position, a version or a command id is taken: somebody was there before."""
+
+HARMLESS: Final = (
+    *CONFLICT,
+    errors.LockNotAvailable,
+    errors.QueryCanceled,
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+)
+"""What leaves a connection as good as it was, once it has rolled back."""
+
 UNAVAILABLE: Final = (
     psycopg.OperationalError,
     errors.InvalidTransactionState,

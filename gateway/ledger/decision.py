@@ -114,7 +114,7 @@ class Command:
             self.answer.set_exception(error)
 
 
-class EventRow(msgspec.Struct, omit_defaults=True, kw_only=True):
+class EventRow(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """An event on its way into `ledger.append`."""
 
     position: int

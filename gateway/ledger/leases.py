@@ -84,15 +84,15 @@ async def hold_lease(
 ) -> AsyncIterator[Lease]:
     """Wait for the lease, hold it, give it back. Raises LedgerUnavailable when it cannot be recorded."""
     connection = await _elected(conninfo, name)
-    watch: asyncio.Task[None] | None = None
     try:
         lease = Lease(name, await _take(writer, name, holder, cause))
         watch = asyncio.create_task(_watch(connection, lease), name=f"lease-{name}")
-        yield lease
-        lease.lost.set()
-    finally:
-        if watch is not None:
+        try:
+            yield lease
+        finally:
+            lease.lost.set()
             watch.cancel()
+    finally:
         with suppress(psycopg.Error, OSError):
             await connection.close()
 

@@ -18,8 +18,6 @@ log = logging.getLogger(__name__)
 POLL_EVERY: Final = 0.5
 """Seconds after which a follower looks even though nobody woke it."""
 
-EVERYTHING: Final = 1_000_000
-
 
 class Log:
     """Reads of any number at a time; each takes a connection only while it reads."""
@@ -37,7 +35,7 @@ class Log:
     async def read(
         self,
         after: int,
-        limit: int,
+        limit: int | None,
         *,
         stream: str | None = None,
         name: str | None = None,
@@ -62,7 +60,7 @@ class Log:
 
     async def stream(self, stream: str, *, upto: int | None = None) -> list[Recorded]:
         """Every event of one stream, or those up to a position of the log."""
-        return await self.read(0, EVERYTHING, stream=stream, upto=upto)
+        return await self.read(0, None, stream=stream, upto=upto)
 
     async def by_command(self, command_id: str) -> list[Recorded]:
         rows = await self._rows(f"{SELECT} where command_id = %s order by command_index", (command_id,))

@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 
 from gateway.ledger.cache import ABSENT, Entry, advance
 from gateway.ledger.catalog_types import Catalog
-from gateway.ledger.connection import connect
+from gateway.ledger.connection import HARMLESS, UNAVAILABLE, connect
 from gateway.ledger.decision import Batch
 from gateway.ledger.envelope import SELECT, Recorded, Row, instant, recorded
 
@@ -24,6 +24,9 @@ WRITER_LOCK: Final = 119182731994482
 """`ledger` in ASCII; the same number stands in `ledger.append`."""
 
 PAGE: Final = 5000
+
+ANSWER_WITHIN: Final = 6.0
+"""Seconds: longer than the server's own limit on statements, for a server that does not even say no."""
 
 APPEND: Final = "select inserted, (event).* from ledger.append(%s, %s, %s, %s, %s)"
 SINCE: Final = SELECT + " where position > %s order by position limit %s"
@@ -92,22 +95,21 @@ class Store:
 
     async def hold_lock(self) -> None:
         """Begin, and keep every other writer out until `commit`."""
-        connection = self._open_connection()
-        await connection.execute(f"begin; select pg_advisory_xact_lock({WRITER_LOCK})", prepare=False)
+        await self._say(f"begin; select pg_advisory_xact_lock({WRITER_LOCK})")
 
     async def commit(self) -> None:
-        await self._open_connection().execute("commit")
+        await self._say("commit")
 
-    async def release(self) -> None:
-        """Roll back whatever is still open; a connection that cannot is thrown away."""
+    async def recover(self, error: Exception) -> None:
+        """Roll back what is open, or throw away a connection that may be what is wrong."""
         connection = self._connection
-        if connection is None or connection.info.transaction_status is TransactionStatus.IDLE:
-            return
-        try:
-            async with asyncio.timeout(1):
-                await connection.rollback()
-        except (psycopg.Error, OSError, TimeoutError):
+        if connection is None or not isinstance(error, HARMLESS):
             await self.close()
+        elif connection.info.transaction_status is not TransactionStatus.IDLE:
+            try:
+                await self._say("rollback")
+            except UNAVAILABLE:
+                await self.close()
 
     async def since(self, position: int) -> list[Row]:
         return await self._fetch(SINCE, (position, PAGE))
@@ -135,10 +137,13 @@ class Store:
         return entries
 
     async def _fetch(self, query: str, parameters: tuple[Any, ...]) -> list[Row]:
-        connection = self._open_connection()
-        async with connection.cursor(binary=True) as cursor:
+        async with asyncio.timeout(ANSWER_WITHIN), self._open_connection().cursor(binary=True) as cursor:
             await cursor.execute(query, parameters, prepare=True)
             return await cursor.fetchall()
+
+    async def _say(self, statement: str) -> None:
+        async with asyncio.timeout(ANSWER_WITHIN):
+            await self._open_connection().execute(statement, prepare=False)
 
     def _open_connection(self) -> AsyncConnection[Row]:
         if self._connection is None:

@@ -11,17 +11,15 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
-import psycopg
-
 from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.aggregates.vocabulary import SYSTEM
 from gateway.ledger.bell import Bell
 from gateway.ledger.cache import Cache, Draft
 from gateway.ledger.catalog_types import Catalog
-from gateway.ledger.connection import UNAVAILABLE
+from gateway.ledger.connection import CONFLICT, UNAVAILABLE
 from gateway.ledger.decision import Batch, Change, Command, Decide, Decision, States, bodies
 from gateway.ledger.envelope import Cause, Row, recorded
-from gateway.ledger.store import Kept, Store
+from gateway.ledger.store import PAGE, Kept, Store
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +135,7 @@ class Writer:
             log.warning("ledger.unavailable", extra={"error": str(error), "commands": len(commands)})
             self._fail([*commands, *self._drain()], error)
         except Exception as error:  # noqa: BLE001 - the writer must survive what one batch brings
-            await self._store.release()
+            await self._store.recover(error)
             await self._isolate(commands, error)
 
     async def _isolate(self, commands: list[Command], error: Exception) -> None:
@@ -161,13 +159,19 @@ class Writer:
                 await self._store.open()
                 left = await self._attempt(left, hold=misses >= MISSES_BEFORE_HOLDING)
                 misses = 0 if len(left) < before else misses + 1
-            except (*UNAVAILABLE, psycopg.IntegrityError) as error:
-                await self._store.release()
-                left = await self._sort_out(left, error)
-                if loop.time() > give_up_at:
-                    raise LedgerUnavailable(str(error)) from error
-                failures += 1
-                await asyncio.sleep(random.uniform(0.5, 1) * min(0.02 * failures, 0.2))  # noqa: S311 - jitter
+            except CONFLICT as error:
+                await self._store.recover(error)
+                left = await self._resolve_conflict(left)
+                failure: Exception = error
+            except UNAVAILABLE as error:
+                await self._store.recover(error)
+                failure = error
+            else:
+                continue
+            if loop.time() > give_up_at:
+                raise LedgerUnavailable(str(failure)) from failure
+            failures += 1
+            await asyncio.sleep(random.uniform(0.5, 1) * min(0.02 * failures, 0.2))  # noqa: S311 - jitter
 
     async def _attempt(self, commands: list[Command], *, hold: bool) -> list[Command]:
         """Decide and append once; returns the commands that are still to be answered."""
@@ -212,21 +216,20 @@ class Writer:
         """Fold what others wrote; a command found among it has been recorded already."""
         self._cache.fold(missed, batch.assumed_absent)
         self._bell.ring()
-        return await self._answer_recorded(commands, missed)
+        return await self._answer_recorded(commands, {row[12] for row in missed})
 
-    async def _answer_recorded(self, commands: list[Command], rows: Sequence[Row]) -> list[Command]:
-        found = {row[12] for row in rows} & {command.cause.command_id for command in commands}
+    async def _answer_recorded(self, commands: list[Command], command_ids: set[str]) -> list[Command]:
+        """Answer those whose command id is in the log; returns the others."""
+        found = [command for command in commands if command.cause.command_id in command_ids]
         if not found:
             return commands
-        left = []
-        for command in commands:
-            if command.cause.command_id not in found:
-                left.append(command)
-                continue
-            await self._load([command])
+        await self._catch_up()
+        await self._load(found)
+        rows = await self._store.of_commands([command.cause.command_id for command in found])
+        for command in found:
             own = [row for row in rows if row[12] == command.cause.command_id]
             command.succeed(self._recorded_change(command, own))
-        return left
+        return [command for command in commands if command not in found]
 
     def _recorded_change(self, command: Command, rows: list[Row]) -> Change:
         draft = Draft(self._cache, self._catalog, command.new)
@@ -238,22 +241,22 @@ class Writer:
             replayed=tuple(row[4] for row in rows) not in command.unconfirmed,
         )
 
-    async def _sort_out(self, commands: list[Command], error: Exception) -> list[Command]:
-        """After a broken unique key: answer what was recorded before, forget what was believed wrongly."""
-        if not isinstance(error, psycopg.IntegrityError):
-            return commands
+    async def _resolve_conflict(self, commands: list[Command]) -> list[Command]:
+        """A key was taken: answer what was recorded before, else forget what was believed wrongly."""
         await self._catch_up()
         rows = await self._store.of_commands([command.cause.command_id for command in commands])
-        left = await self._answer_recorded(commands, rows)
+        left = await self._answer_recorded(commands, {row[12] for row in rows})
         if len(left) == len(commands):
             for stream in {stream for command in commands for stream in command.streams}:
                 self._cache.forget(stream)
         return left
 
     async def _catch_up(self) -> None:
-        while rows := await self._store.since(self._cache.position):
+        page_is_full = True
+        while page_is_full:
+            rows = await self._store.since(self._cache.position)
             self._cache.fold(rows)
-            await asyncio.sleep(0)
+            page_is_full = len(rows) == PAGE
         await self._wake_dormant()
 
     async def _wake_dormant(self) -> None:

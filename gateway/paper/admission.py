@@ -23,12 +23,12 @@ from gateway.paper.world import World
 SHORT_MARKUP: Final = Decimal("1.03")
 
 
-def admit(
-    world: World, account_id: str, ticket: Ticket, *, max_multiplier: int, replacing: Order | None = None
-) -> str:
+def admit(world: World, account_id: str, ticket: Ticket, *, replacing: Order | None = None) -> str:
     """The order's position intent. Raises the first refusal in the documented order of checks."""
     if ticket.client_order_id and (account_id, ticket.client_order_id) in world.by_client_id:
         raise duplicate_client_order_id()
+    if world.rules.suspend_trade:
+        raise forbidden("new orders are rejected by user request")
     intent = inferred_intent(world, account_id, ticket.symbol, ticket.side)
     if ticket.position_intent and ticket.position_intent != intent:
         raise unprocessable(
@@ -41,7 +41,7 @@ def admit(
         _check_shares(world, account_id, ticket, live)
     else:
         _check_intents_agree(ticket, live)
-        worth = account_valuation(world, account_id, max_multiplier)
+        worth = account_valuation(world, account_id)
         freed = at_risk(world, replacing) if replacing else ZERO
         _check_buying_power(ticket, worth, ticket.qty * _price_at_risk(world, ticket), freed)
     return intent
@@ -91,9 +91,9 @@ def _check_buying_power(ticket: Ticket, worth: Valuation, cost: Decimal, freed: 
         raise insufficient_buying_power(worth.buying_power, cost)
 
 
-def account_valuation(world: World, account_id: str, max_multiplier: int) -> Valuation:
+def account_valuation(world: World, account_id: str) -> Valuation:
     reserved = sum((at_risk(world, order) for order in world.live_orders(account_id)), ZERO)
-    return valuation(world.account(account_id), world.marks(), reserved, max_multiplier)
+    return valuation(world.account(account_id), world.marks(), reserved, world.rules.max_multiplier)
 
 
 def at_risk(world: World, order: Order) -> Decimal:

@@ -77,23 +77,28 @@ class Book:
 
     def crosses(self, taker: Order, makers: dict[str, Order], *, unlimited: bool = False) -> Iterator[Cross]:
         """What the taker meets now: other accounts' orders first at equal prices, then the quote."""
-        leaves, opposite = taker.leaves, _opposite(taker.side)
-        outside = self.outside(taker, unlimited=unlimited)
-        for order_id in self.queue(opposite):
-            maker = makers[order_id]
-            price = maker.working_limit
-            if maker.account == taker.account or price is None:
-                continue
-            if not leaves or not _accepts(taker, price):
-                break
-            if outside and _better(taker.side, outside.price, price):
-                yield outside
-                leaves, outside = leaves - outside.qty, None
-            if qty := min(leaves, maker.leaves):
-                yield Cross(maker=order_id, price=price, qty=qty)
-                leaves -= qty
-        if outside and leaves:
-            yield replace(outside, qty=min(leaves, outside.qty))
+        offers = self._offers(taker, makers)
+        if outside := self.outside(taker, unlimited=unlimited):
+            place = sum(not _better(taker.side, outside.price, offer.price) for offer in offers)
+            offers.insert(place, outside)
+        leaves = taker.leaves
+        for offer in offers:
+            if not leaves:
+                return
+            cross = replace(offer, qty=min(leaves, offer.qty))
+            yield cross
+            leaves -= cross.qty
+
+    def _offers(self, taker: Order, makers: dict[str, Order]) -> list[Cross]:
+        """Orders of other accounts at prices the taker accepts, in priority order."""
+        opposite = (makers[order_id] for order_id in self.queue(_opposite(taker.side)))
+        return [
+            Cross(maker=maker.id, price=price, qty=maker.leaves)
+            for maker in opposite
+            if (price := maker.working_limit) is not None
+            and maker.account != taker.account
+            and _accepts(taker, price)
+        ]
 
     def outside(self, taker: Order, *, unlimited: bool = False) -> Cross | None:
         """What the quote alone would give the taker."""

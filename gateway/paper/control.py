@@ -96,7 +96,7 @@ class Control:
     # The house.
 
     def reset(self, request: Request, body: bytes) -> object:
-        """Begin another world; what is not named stays as it was opened."""
+        """Begin another world; what is not named is as the house was first opened."""
         opening = msgspec.to_builtins(self._house.opening) | _read(body, dict[str, object])
         try:
             self._house.reset(msgspec.convert(opening, Opening, strict=False))
@@ -119,7 +119,7 @@ class Control:
         changes = {name: value for name, value in msgspec.structs.asdict(asked).items() if value is not None}
         if keys := changes.pop("keys", None):
             self._house.keys.replace(keys)
-        self._kernel.rules = msgspec.structs.replace(self._kernel.rules, **changes)
+        self._kernel.rule(**changes)
         return self.config(request, body)
 
     def journal(self, request: Request, body: bytes) -> object:
@@ -306,6 +306,8 @@ class Control:
             match step:
                 case "drop":
                     connection.drop(asked.code)
+                case "freeze":
+                    self._house.hub.freeze(connection, asked.seconds)
                 case "mute":
                     connection.mute(asked.seconds, backlog=asked.backlog)
                 case _:

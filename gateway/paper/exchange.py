@@ -44,7 +44,7 @@ class Exchange:
     def submit(self, account: str, ticket: Ticket) -> Order:
         """The order as the client is answered: accepted, not yet at the venue."""
         with self.kernel.turn():
-            intent = admit(self.world, account, ticket, max_multiplier=self.kernel.rules.max_multiplier)
+            intent = admit(self.world, account, ticket)
             order = self._accept(account, ticket, intent, rank=self.world.facts)
             if lag := self.faults.take("order.lookup_lag", **about(order)):
                 self._hidden[order.id] = (self.clock.now() + timedelta(seconds=lag.seconds), lag.scope)
@@ -169,8 +169,7 @@ class Exchange:
             if old.status not in {"new", "partially_filled"}:
                 raise unprocessable(f'order is not replaceable in "{old.status}" state')
             ticket = _changed(old, change)
-            multiplier = self.kernel.rules.max_multiplier
-            admit(self.world, account, ticket, max_multiplier=multiplier, replacing=old)
+            admit(self.world, account, ticket, replacing=old)
             self.kernel.move(old.id, "pending_replace", "pending_replace")
             keeps_place = ticket.qty <= old.leaves and ticket.limit_price == old.limit_price
             rank = old.rank if keeps_place else self.world.facts

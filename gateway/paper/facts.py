@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from gateway.paper.orders import Order
+from gateway.paper.rules import Rules
 
 Source = Literal["recorded", "synthetic", "manual"]
 Against = Literal["quote", "order", "print", "forced"]
@@ -126,6 +127,10 @@ class Fed(Fact, frozen=True):
     speed: int
 
 
+class Ruled(Fact, frozen=True):
+    rules: Rules
+
+
 class ClockSet(Fact, frozen=True):
     mode: Literal["real", "scaled", "manual"]
     now: datetime
@@ -148,4 +153,5 @@ AnyFact = (
     | Split
     | ClockSet
     | Fed
+    | Ruled
 )

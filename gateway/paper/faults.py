@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from fnmatch import fnmatchcase
@@ -36,6 +37,14 @@ FAULTS: Final = frozenset(
         "fill.partial",
         "fill.bust",
         "fill.correct",
+        "fill.over",
+        "fill.id_mismatch",
+        "read.list_gap",
+        "read.activities_gap",
+        "http.drip",
+        "ws.freeze",
+        "ws.replay",
+        "ws.position_lie",
         "ws.drop",
         "ws.mute",
         "ws.lose",
@@ -51,6 +60,9 @@ FAULTS: Final = frozenset(
 
 
 UNTIL_DISARMED: Final = frozenset({"http.auth", "http.rate_limit"})
+
+
+_numbers = itertools.count(1)  # never twice in one process, whatever worlds come and go
 
 
 class Params(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +98,9 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     n: int = 1
     copies: int = 1
     new_event_id: bool = False
+    bytes: int = 1
+    last: int = 1
+    delta: int = 1
     window: int = 2
     mode: str = "reverse"
     kind: str = "not_json"
@@ -118,7 +133,6 @@ class Faults:
     def __init__(self, seed: int) -> None:
         self._draw = random.Random(f"{seed}/faults")
         self._armed: dict[str, Fault] = {}
-        self._made = 0
 
     def arm(self, specification: bytes) -> Fault:
         """Raises a 422 refusal when the name is unknown or a parameter does not fit."""
@@ -128,8 +142,7 @@ class Faults:
             raise invalid(str(error)) from None
         if fault.name not in FAULTS:
             raise invalid(f"unknown fault {fault.name}")
-        self._made += 1
-        fault.id, fault.armed_at = f"fault-{self._made}", time.monotonic()
+        fault.id, fault.armed_at = f"fault-{next(_numbers)}", time.monotonic()
         fault.after += fault.params.after_events
         if fault.times is None:
             fault.times = -1 if fault.name in UNTIL_DISARMED else 1

@@ -39,14 +39,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return Opened(at=wall(), seed=seed, cash=self.cash)
 
     def fed(self) -> Fed:
-        return fed_from(self.source, self.speed)
-
-
-def fed_from(source: Source, speed: int) -> Fed:
-    """Without a recording on this machine the synthetic feed takes its place."""
-    if source == "recorded" and recorded_file() is None:
-        source = "synthetic"
-    return Fed(at=wall(), source=source, speed=speed)
+        return Fed(at=wall(), source=_available(self.source), speed=self.speed)
 
 
 class House:
@@ -58,10 +51,10 @@ class House:
         self.sockets = Sockets()
         self.hub = Hub(lambda: self.kernel.faults, lambda: self.kernel.rules, self.sockets)
         self._woken = asyncio.Event()
-        self._open()
+        self._open(opening)
 
-    def _open(self) -> None:
-        self.kernel = Kernel(self.journal, self.opening.opened(), self.opening.fed())
+    def _open(self, opening: Opening) -> None:
+        self.kernel = Kernel(self.journal, opening.opened(), opening.fed())
         self.kernel.publish = self.hub.publish
         self.kernel.agenda.changed = self._woken.set
         self.exchange = Exchange(self.kernel)
@@ -69,12 +62,11 @@ class House:
 
     def reset(self, opening: Opening) -> None:
         """Begin another world: connections end, journal and logs are empty, keys are the first ones again."""
-        self.opening = opening
         self.hub.clear()
         self.requests.clear()
         self.keys.restore()
         self.journal.erase()
-        self._open()
+        self._open(opening)
         self.wake()
 
     # Prices.
@@ -82,7 +74,8 @@ class House:
     def feed_from(self, source: Source, speed: int) -> None:
         """Let another feed take over."""
         with self.kernel.turn():
-            self.kernel.record(fed_from(source, speed))
+            now = self.kernel.clock.now()
+            self.kernel.record(Fed(at=now, source=_available(source), speed=speed))
         self._wind()
 
     def _wind(self) -> None:
@@ -134,6 +127,11 @@ class House:
     def is_quiet(self) -> bool:
         """Whether nothing is under way but the ordinary course of a day."""
         return not self.requests.in_flight() and self.kernel.agenda.is_quiet and self.hub.is_quiet
+
+
+def _available(source: Source) -> Source:
+    """Without a recording on this machine the synthetic feed takes its place."""
+    return "synthetic" if source == "recorded" and recorded_file() is None else source
 
 
 def _recording(source: Source, seed: int) -> Recording:

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
+
+import msgspec
 
 from gateway.paper.clock import SESSIONS, Agenda, Clock, Session
-from gateway.paper.facts import Against, AnyFact, Corrected, Executed, Fed, Moved, Opened, Undone
+from gateway.paper.facts import Against, AnyFact, Corrected, Executed, Fed, Moved, Opened, Ruled, Undone
 from gateway.paper.faults import Faults
 from gateway.paper.journal import Journal
 from gateway.paper.notation import seeded_uuid
@@ -25,7 +28,6 @@ class Kernel:
         self.journal = journal
         self.clock = Clock()
         self.agenda = Agenda()
-        self.rules = Rules()
         self.world = World()
         self.publish: Callable[[Update], None] = lambda update: None
         self._facts: list[AnyFact] = []
@@ -45,11 +47,20 @@ class Kernel:
         return opening
 
     @property
+    def rules(self) -> Rules:
+        return self.world.rules
+
+    @property
     def session(self) -> Session:
         return SESSIONS[self.rules.session]
 
     def trades_now(self, order: Order) -> bool:
         return order.extended_hours or self.session.is_open(self.clock.now())
+
+    def rule(self, **changes: object) -> None:
+        with self.turn():
+            rules = msgspec.structs.replace(self.rules, **changes)
+            self.record(Ruled(at=self.clock.now(), rules=rules))
 
     # Turns: what belongs together becomes durable together, and only then is told.
 
@@ -140,15 +151,19 @@ class Kernel:
     def execute(self, order_id: str, qty: Decimal, price: Decimal, against: Against) -> None:
         """Book an execution; faults may cut it into slices, bust it or correct it."""
         order = self.world.orders[order_id]
+        if over := self.faults.take("fill.over", **about(order)):
+            qty += asked_qty(over.qty, order.leaves)
         cut = self.faults.take("fill.partial", **about(order))
         if not cut:
             self._execute_once(order_id, qty, price, against)
             return
-        for number, slice_qty in enumerate(_slices(qty, cut.slices)):
-            self.later(
-                number * cut.every_s,
-                lambda part=slice_qty: self._execute_once(order_id, part, price, against),  # type: ignore[misc]
-            )
+        for number, part in enumerate(_slices(qty, cut.slices)):
+            self.later(number * cut.every_s, partial(self._execute_slice, order_id, part, price, against))
+
+    def _execute_slice(self, order_id: str, qty: Decimal, price: Decimal, against: Against) -> None:
+        """No slice takes what something else has filled meanwhile; an order that is over fills late."""
+        order = self.world.orders[order_id]
+        self._execute_once(order_id, min(qty, order.leaves) if order.is_live else qty, price, against)
 
     def _execute_once(self, order_id: str, qty: Decimal, price: Decimal, against: Against) -> None:
         if qty <= 0:

@@ -11,11 +11,12 @@ from gateway.paper.assets import ASSETS, asset_id
 from gateway.paper.errors import not_found
 from gateway.paper.notation import plain, stamp
 from gateway.paper.orders import ZERO
+from gateway.paper.rules import Rules
 from gateway.paper.world import World
 
 
-def account_json(world: World, account_id: str, max_multiplier: int) -> dict[str, object]:
-    worth = account_valuation(world, account_id, max_multiplier)
+def account_json(world: World, account_id: str) -> dict[str, object]:
+    worth = account_valuation(world, account_id)
     opened_at = stamp(world.opened.at) if world.opened else None
     money = {
         "cash": worth.cash,
@@ -51,13 +52,26 @@ def account_json(world: World, account_id: str, max_multiplier: int) -> dict[str
         "trading_blocked": False,
         "transfers_blocked": False,
         "account_blocked": False,
-        "trade_suspended_by_user": False,
+        "trade_suspended_by_user": world.rules.suspend_trade,
         "shorting_enabled": worth.multiplier > 1,
         "options_approved_level": 0,
         "options_trading_level": 0,
         "crypto_tier": 0,
         "multiplier": str(worth.multiplier),
         **{name: plain(amount) for name, amount in money.items()},
+    }
+
+
+def configurations_json(rules: Rules) -> dict[str, object]:
+    return {
+        "trade_confirm_email": "none",
+        "suspend_trade": rules.suspend_trade,
+        "no_shorting": False,
+        "fractional_trading": True,
+        "max_margin_multiplier": str(rules.max_multiplier),
+        "max_options_trading_level": 0,
+        "ptp_no_exception_entry": False,
+        "disable_overnight_trading": False,
     }
 
 

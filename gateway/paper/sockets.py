@@ -42,6 +42,13 @@ class Sockets:
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, SEND_RESET)
         transport.abort()
 
+    def freeze(self, peer: Peer, seconds: float) -> None:
+        """Half-open: nothing is read, not even pings, until the time is over."""
+        transport = self._transports.get(peer)
+        if transport is not None:
+            transport.pause_reading()
+            asyncio.get_running_loop().call_later(seconds, transport.resume_reading)
+
     def forget(self, peer: Peer) -> None:
         """A connection that became a web socket does not say goodbye here."""
         self._transports.pop(peer, None)

@@ -6,10 +6,13 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
 from itertools import islice
 from typing import Final
+from uuid import uuid4
 
 import msgspec
 from starlette.responses import Response
@@ -18,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gateway.paper.clock import wall
 from gateway.paper.faults import Faults, Params
 from gateway.paper.keys import Keys
+from gateway.paper.notation import plain
 from gateway.paper.rules import Rules
 from gateway.paper.sockets import Peer, Sockets
 from gateway.paper.updates import Update, ulid
@@ -102,6 +106,7 @@ class Hub:
 
     def publish(self, update: Update) -> None:
         take = self._faults().take
+        update = self._distorted(update)
         frame = _frame(update.message)
         if params := take("ws.malformed", **update.about):
             self._emit(update, _poison(params.kind, update))
@@ -109,6 +114,9 @@ class Hub:
             self._emit(update, _frame({**update.message, "event": params.event, **params.fields}))
         if params := take("ws.drop", **update.about):
             self.drop_all(params.code)
+        if params := take("ws.freeze", **update.about):
+            for connection in self.connections.values():
+                self.freeze(connection, params.seconds)
         if params := take("ws.mute", **update.about):
             for connection in self.connections.values():
                 connection.mute(params.seconds, backlog=params.backlog)
@@ -118,18 +126,28 @@ class Hub:
         if self._reordered(update, frame):
             return
         if params := take("ws.delay", **update.about):
-            self._later(params.seconds, lambda: self._emit(update, frame))
+            self._later(params.seconds, partial(self._emit, update, frame))
             return
         self._emit(update, frame)
         if params := take("ws.duplicate", **update.about):
             self._repeat(update, frame, params)
+
+    def _distorted(self, update: Update) -> Update:
+        """The message with what faults change in it."""
+        changes: dict[str, object] = {}
+        if "position_qty" in update.message:
+            if lie := self._faults().take("ws.position_lie", **update.about):
+                changes["position_qty"] = plain(Decimal(str(update.message["position_qty"])) + lie.delta)
+            if self._faults().take("fill.id_mismatch", **update.about):
+                changes["execution_id"] = str(uuid4())
+        return replace(update, message=update.message | changes) if changes else update
 
     def _repeat(self, update: Update, frame: bytes, params: Params) -> None:
         for number in range(1, params.copies + 1):
             copy = frame
             if params.new_event_id:
                 copy = _frame({**update.message, "event_id": ulid(wall(), number)})
-            self._later(params.delay_s, lambda again=copy: self._emit(update, again))  # type: ignore[misc]
+            self._later(params.delay_s, partial(self._emit, update, copy))
 
     def _reordered(self, update: Update, frame: bytes) -> bool:
         """Hold the frame back while a window is open; a full window goes out in another order."""
@@ -180,6 +198,10 @@ class Hub:
         """Whether every frame has left that is going to leave."""
         sent = all(connection.outbox.empty() for connection in self.connections.values())
         return sent and not self._delayed and not self._window
+
+    def freeze(self, connection: Connection, seconds: float) -> None:
+        connection.mute(seconds, backlog="drop")
+        self._sockets.freeze(connection.peer, seconds)
 
     def drop_all(self, code: int) -> None:
         for connection in self.connections.values():
@@ -269,6 +291,9 @@ class Hub:
         known = [name for name in streams if name == "trade_updates"]
         connection.listening = bool(known)
         connection.outbox.put_nowait(_encode({"stream": "listening", "data": {"streams": known}}))
+        if known and (replay := self._faults().take("ws.replay")):
+            for event in list(self.events)[-replay.last :]:
+                connection.push(_encode({"stream": "trade_updates", "data": event["data"]}))
 
 
 def _control(connection: Connection, stream: str, *, status: str, action: str = "authenticate") -> None:

@@ -20,7 +20,7 @@ from gateway.paper.exchange import Exchange
 from gateway.paper.house import House
 from gateway.paper.notation import new_york, read_date, read_moment
 from gateway.paper.orders import Order, Side, order_json
-from gateway.paper.portfolio import account_json, position_json, positions_json
+from gateway.paper.portfolio import account_json, configurations_json, position_json, positions_json
 from gateway.paper.ticket import Body, Ticket, decimal_of, read_body, read_change, read_ticket
 from gateway.paper.world import World
 
@@ -45,6 +45,8 @@ class TradingApi:
             Route("/v2/positions/{symbol:path}", self.position, methods=["GET"]),
             Route("/v2/positions/{symbol:path}", self.close_position, methods=["DELETE"]),
             Route("/v2/account", self.account, methods=["GET"]),
+            Route("/v2/account/configurations", self.configurations, methods=["GET"]),
+            Route("/v2/account/configurations", self.configure, methods=["PATCH"]),
             Route("/v2/account/activities", self.activities, methods=["GET"]),
             Route("/v2/account/activities/{kind}", self.activities, methods=["GET"]),
             Route("/v2/clock", self.clock, methods=["GET"]),
@@ -83,7 +85,9 @@ class TradingApi:
         account = self._account(request)
         orders = (order for order in self._world.orders.values() if order.account == account)
         visible = [order for order in orders if not self._exchange.is_hidden(order, "list")]
-        return answer([order_json(order) for order in select_orders(visible, request.query_params)])
+        listed = select_orders(visible, request.query_params)
+        gap = self._house.kernel.faults.take("read.list_gap", account=account)
+        return answer([order_json(order) for order in listed[gap.n if gap else 0 :]])
 
     async def order(self, request: Request) -> Response:
         order = self._exchange.order(self._account(request), _order_id(request))
@@ -166,12 +170,25 @@ class TradingApi:
         return self._exchange.submit(account, ticket)
 
     async def account(self, request: Request) -> Response:
-        multiplier = self._house.kernel.rules.max_multiplier
-        return answer(account_json(self._world, self._account(request), multiplier))
+        return answer(account_json(self._world, self._account(request)))
 
     async def activities(self, request: Request) -> Response:
         account, kind = self._account(request), request.path_params.get("kind")
-        return answer(list_activities(self._world, account, request.query_params, kind))
+        rows = list_activities(self._world, account, request.query_params, kind)
+        gap = self._house.kernel.faults.take("read.activities_gap", account=account)
+        return answer(rows[gap.n if gap else 0 :])
+
+    async def configurations(self, request: Request) -> Response:
+        self._account(request)
+        return answer(configurations_json(self._house.kernel.rules))
+
+    async def configure(self, request: Request) -> Response:
+        """Null means unchanged, as alpaca-py sends every field. Only trading can be suspended here."""
+        self._account(request)
+        asked = read_body(await request.body())
+        if asked.get("suspend_trade") is not None:
+            self._house.kernel.rule(suspend_trade=asked["suspend_trade"] is True)
+        return answer(configurations_json(self._house.kernel.rules))
 
     # Reference.
 

@@ -7,11 +7,12 @@ import json
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
+from starlette.datastructures import QueryParams
 
 from gateway.paper.clock import wall
 from gateway.paper.faults import Fault, Faults, Params
@@ -32,6 +33,7 @@ class Answer:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     cut_after_half: Literal["reset", "close"] | None = None
+    drip: Params | None = None
 
 
 class CutOffError(Exception):
@@ -103,7 +105,7 @@ class Wire:
             return replace(answer, cut_after_half="reset")
         if self._faults.take("http.close", phase="mid_body", **about):
             return replace(answer, cut_after_half="close")
-        return answer
+        return replace(answer, drip=self._faults.take("http.drip", **about))
 
     def _cut(self, scope: Scope, about: About, *, phase: str) -> None:
         if self._faults.take("http.reset", phase=phase, **about):
@@ -117,8 +119,13 @@ class Wire:
         headers = {"content-length": str(len(answer.body)), **answer.headers}
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+        if answer.drip:
+            for part in _parts(answer.body, answer.drip.bytes):
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+                await asyncio.sleep(answer.drip.every_s)
         if answer.cut_after_half is None:
-            await send({"type": "http.response.body", "body": answer.body})
+            rest = b"" if answer.drip else answer.body
+            await send({"type": "http.response.body", "body": rest})
             return
         half = answer.body[: len(answer.body) // 2]
         await send({"type": "http.response.body", "body": half, "more_body": True})
@@ -171,6 +178,10 @@ def _encoded(body: object) -> bytes:
     return body.encode() if isinstance(body, str) else msgspec.json.encode(body)
 
 
+def _parts(body: bytes, size: int) -> Iterator[bytes]:
+    return (body[start : start + size] for start in range(0, len(body), size))
+
+
 def _delay(latency: Params | None) -> float:
     if latency is None:
         return 0
@@ -186,6 +197,7 @@ def _about(scope: Scope, body: bytes) -> About:
     """What faults can match a request by."""
     path = scope["path"]
     about = {"method": scope["method"], "path": path}
+    about |= {"cid": QueryParams(scope["query_string"]).get("client_order_id", "")}
     if path.startswith("/v2/orders/"):
         about["order_id"] = path.removeprefix("/v2/orders/")
     try:

@@ -27,10 +27,12 @@ from gateway.paper.facts import (
     Opened,
     Quoted,
     Restated,
+    Ruled,
     Split,
     Undone,
 )
 from gateway.paper.orders import STAMPED, TERMINAL, ZERO, Order
+from gateway.paper.rules import Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,7 @@ class Execution:
 class World:
     def __init__(self) -> None:
         self.opened: Opened | None = None
+        self.rules = Rules()
         self.clock: ClockSet | None = None
         self.fed = Fed(at=datetime.min.replace(tzinfo=UTC), source="manual", speed=60)
         self.orders: dict[str, Order] = {}
@@ -125,6 +128,8 @@ class World:
                 self.clock = fact
             case Fed():
                 self.fed = fact
+            case Ruled():
+                self.rules = fact.rules
             case _:
                 assert_never(fact)
 

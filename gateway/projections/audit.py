@@ -36,10 +36,11 @@ class Check:
     def ok(self) -> bool:
         return not self.failures
 
-    def expect(self, holds: bool, words: Callable[[], str]) -> None:
+    def look(self, problem: str | None) -> None:
+        """One thing was looked at; `problem` is None when it is as it should be."""
         self.checked += 1
-        if not holds and len(self.failures) < SHOWN_FAILURES:
-            self.failures.append(words())
+        if problem is not None and len(self.failures) < SHOWN_FAILURES:
+            self.failures.append(problem)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,18 +73,18 @@ class _Fold:
 
     def take(self, recorded: Recorded) -> None:
         self.events += 1
-        self.positions_gapless.expect(
-            recorded.position == self._next, lambda: f"expected {self._next}, found {recorded.position}"
-        )
+        gapless = recorded.position == self._next
+        self.positions_gapless.look(None if gapless else f"expected {self._next}, found {recorded.position}")
         self._next = recorded.position + 1
         before = self._versions.get(recorded.stream, 0 if self._from_the_start else recorded.version - 1)
-        self.stream_versions.expect(
-            recorded.version == before + 1,
-            lambda: f"{recorded.stream} goes from {before} to {recorded.version} at {recorded.position}",
+        self.stream_versions.look(
+            None
+            if recorded.version == before + 1
+            else f"{recorded.stream} goes from {before} to {recorded.version} at {recorded.position}"
         )
         self._versions[recorded.stream] = recorded.version
         readable = not isinstance(recorded.event, Undecodable)
-        self.decode.expect(readable, lambda: f"{recorded.position}: {recorded.event}")
+        self.decode.look(None if readable else f"{recorded.position}: {recorded.event}")
         if readable and self._from_the_start:
             self._fold(recorded.stream, recorded.event)
 
@@ -102,7 +103,7 @@ class _Fold:
         after = self._orders[stream] = evolve_order(before, event)
         if isinstance(event, OrderFilled):
             key = stream, event.trade.exec_id
-            self.executions_unique.expect(key not in self._booked, lambda: f"{key} is booked twice")
+            self.executions_unique.look(f"{key} is booked twice" if key in self._booked else None)
             self._booked.add(key)
         moved = after.cum_qty - (before.cum_qty if before is not None else ZERO)
         self._executed[position_stream(after.ticket.symbol)] += after.ticket.side.sign * moved
@@ -111,16 +112,16 @@ class _Fold:
         for order in self._orders.values():
             held = self._holdings.get(position_stream(order.ticket.symbol), Position())
             reserved, cid = held.reserved_for(order.client_order_id), order.client_order_id
-            self.reservations.expect(
-                reserved == order.leaves_qty,
-                lambda: f"{cid} has leaves {order.leaves_qty} and {reserved} reserved",  # noqa: B023
+            self.reservations.look(
+                None
+                if reserved == order.leaves_qty
+                else f"{cid} has leaves {order.leaves_qty} and {reserved} reserved"
             )
         for stream in self._holdings.keys() | self._executed.keys():
             qty = self._holdings.get(stream, Position()).qty
             executed = self._executed[stream]
-            self.positions.expect(
-                qty == executed,
-                lambda: f"{stream} holds {qty}, executions add up to {executed}",  # noqa: B023
+            self.positions.look(
+                None if qty == executed else f"{stream} holds {qty}, executions add up to {executed}"
             )
         return (
             self.positions_gapless,
@@ -157,7 +158,7 @@ async def verify(
     checks = [*fold.conclude()]
     if drift is not None:
         shares = await drift()
-        fold.reservations.expect(shares == ZERO, lambda: f"the mirror differs by {shares} shares")
+        fold.reservations.look(f"the mirror differs by {shares} shares" if shares else None)
     checks.append(_compare(await tables()))
     return Report(
         ok=all(check.ok for check in checks),
@@ -171,5 +172,5 @@ async def verify(
 def _compare(comparisons: Sequence[Comparison]) -> Check:
     check = Check("projections")
     for comparison in comparisons:
-        check.expect(comparison.equal, lambda: str(comparison))  # noqa: B023
+        check.look(None if comparison.equal else str(comparison))
     return check

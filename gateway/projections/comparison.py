@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Final
@@ -17,6 +17,7 @@ from gateway.projections.shelf import Shelf
 SHOWN: Final = 10
 """How many differing keys of each sort are named."""
 _MODULUS: Final = 1 << 256
+_encode: Final = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +43,21 @@ class Comparison:
 
 
 @dataclass(slots=True)
-class _Digest:
-    """Sum of the rows' hashes, so that rows may come in any order."""
+class _Side:
+    """A sum of row hashes, so that rows may come in any order."""
 
     total: int = 0
 
-    def add(self, values: Iterable[Any]) -> None:
-        text = msgspec.json.encode([_plain(value) for value in values])
-        self.total = (self.total + int.from_bytes(sha256(text).digest())) % _MODULUS
+    def add(self, row_hash: int) -> None:
+        self.total = (self.total + row_hash) % _MODULUS
 
-    def __str__(self) -> str:
+    @property
+    def digest(self) -> str:
         return f"{self.total:064x}"
+
+
+def _hash(values: Iterable[Any]) -> int:
+    return int.from_bytes(sha256(_encode([_plain(value) for value in values])).digest())
 
 
 def _plain(value: Any) -> Any:
@@ -60,40 +65,37 @@ def _plain(value: Any) -> Any:
     return value.normalize() if isinstance(value, Decimal) else value
 
 
-@dataclass(slots=True)
-class _Differences:
-    keys: list[Key] = field(default_factory=list)
-
-    def note(self, key: Key) -> None:
-        if len(self.keys) < SHOWN:
-            self.keys.append(key)
-
-
 async def compare(
     connection: Connection, shelf: Shelf[Any], folded: Mapping[Key, Any], position: int
 ) -> Comparison:
     """Read the whole table, as the current transaction sees it, against rows folded up to `position`."""
-    unexpected, different = _Differences(), _Differences()
-    in_table, in_fold = _Digest(), _Digest()
+    table, fold = _Side(), _Side()
     seen: set[Key] = set()
+    unexpected: list[Key] = []
+    different: list[Key] = []
     async for values in shelf.contents(connection):
         key = shelf.key_of(values)
         seen.add(key)
-        in_table.add(values)
-        if key not in folded:
-            unexpected.note(key)
-        elif values != shelf.values_of(folded[key]):
-            different.note(key)
-    for row in folded.values():
-        in_fold.add(shelf.values_of(row))
+        row_hash = _hash(values)
+        table.add(row_hash)
+        if (row := folded.get(key)) is None:
+            unexpected.append(key)
+        elif (expected := shelf.values_of(row)) == values:
+            fold.add(row_hash)
+        else:
+            fold.add(_hash(expected))
+            different.append(key)
+    missing = sorted(folded.keys() - seen)
+    for key in missing:
+        fold.add(_hash(shelf.values_of(folded[key])))
     return Comparison(
         name=shelf.projection.name,
         table_name=shelf.table_name,
         position=position,
         rows=len(seen),
-        table_digest=str(in_table),
-        fold_digest=str(in_fold),
-        missing=tuple(sorted(folded.keys() - seen, key=str)[:SHOWN]),
-        unexpected=tuple(unexpected.keys),
-        different=tuple(different.keys),
+        table_digest=table.digest,
+        fold_digest=fold.digest,
+        missing=tuple(missing[:SHOWN]),
+        unexpected=tuple(unexpected[:SHOWN]),
+        different=tuple(different[:SHOWN]),
     )

@@ -82,6 +82,7 @@ class Follower:
     url: str
     log: Log
     projections: Collection[Projection[Any]]
+    batch: int = BATCH
     members: dict[str, Member] = field(init=False)
     _bell: Bell = field(default_factory=Bell, init=False)
     _progress: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -128,7 +129,7 @@ class Follower:
         next_up = dict(pairwise(position for position, _ in groups))
         batch: Sequence[Recorded] = ()
         for position, group in groups:
-            batch = await self.log.read(position, BATCH, upto=next_up.get(position))
+            batch = await self.log.read(position, self.batch, upto=next_up.get(position))
             if batch:
                 await self._advance(connection, group, batch)
         if len(groups) <= 1 and not batch:
@@ -170,7 +171,7 @@ class Follower:
         self, connection: Connection, group: Sequence[Member], batch: Sequence[Recorded]
     ) -> None:
         first, last = batch[0].position, batch[-1].position
-        async with connection.transaction():
+        async with connection.pipeline(), connection.transaction():
             standing = await registry.entries(connection, [m.name for m in group], lock=True)
             current = [m for m in group if m.stand_at(standing[m.name]) and m.position == first - 1]
             for member in current:

@@ -139,6 +139,9 @@ class OrderRow:
 
 
 def keys(recorded: Recorded) -> Iterable[Key]:
+    """Refused orders are named `order.refused`, but stand on the audit stream: they never became orders."""
+    if not recorded.stream.startswith("order-"):
+        return ()
     return ((recorded.stream.removeprefix("order-"),),)
 
 

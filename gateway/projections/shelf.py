@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, LiteralString, Self
 
 from psycopg import sql
 from psycopg.rows import tuple_row
+from sqlalchemy import ARRAY
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gateway.projections import tables
@@ -27,6 +29,8 @@ class Shelf(Generic[Row]):
         self._table = tables.physical(projection.table, table_name)
         self._columns = tuple(column.name for column in self._table.columns)
         self._keys = tuple(column.name for column in self._table.primary_key.columns)
+        self._lists = any(isinstance(column.type, ARRAY) for column in self._table.columns)
+        self._statements = _Statements.of(table_name, self._columns, self._keys)
         self.values_of = attrgetter(*self._columns)
         """What a row shows, column by column; equal values mean equal rows."""
 
@@ -45,61 +49,75 @@ class Shelf(Generic[Row]):
 
     async def load(self, connection: Connection, keys: Collection[Key]) -> dict[Key, Row]:
         """Those of the rows that exist."""
-        text = sql.SQL("select {} from {} where ({}) in (select * from unnest({}))").format(
-            _names(self._columns),
-            self._name,
-            _names(self._keys),
-            sql.SQL(", ").join([sql.SQL("%s::text[]")] * len(self._keys)),
-        )
         async with connection.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(text, [list(column) for column in zip(*keys, strict=True)])
-            records = [dict(zip(self._columns, _tuples(values), strict=True)) async for values in cursor]
-        return {tuple(r[name] for name in self._keys): self.projection.load(r) for r in records}
+            await cursor.execute(self._statements.load, [list(column) for column in zip(*keys, strict=True)])
+            found = [self._values(values) for values in await cursor.fetchall()]
+        load = self.projection.load
+        return {self.key_of(values): load(dict(zip(self._columns, values, strict=True))) for values in found}
 
     async def store(self, connection: Connection, rows: Iterable[Row]) -> None:
         """Insert the rows, or put them in the place of those with the same key."""
-        text = sql.SQL("insert into {} ({}) values ({}) on conflict ({}) do update set {}").format(
-            self._name,
-            _names(self._columns),
-            sql.SQL(", ").join([sql.Placeholder()] * len(self._columns)),
-            _names(self._keys),
-            sql.SQL(", ").join(
-                sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name))
-                for name in self._columns
-                if name not in self._keys
-            ),
-        )
         async with connection.cursor() as cursor:
-            await cursor.executemany(text, map(self._record, rows))
+            await cursor.executemany(self._statements.store, map(self._record, rows))
 
     async def fill(self, connection: Connection, rows: Iterable[Row]) -> None:
         """Copy rows into the table, which holds none of them yet."""
-        text = sql.SQL("copy {} ({}) from stdin").format(self._name, _names(self._columns))
-        async with connection.cursor() as cursor, cursor.copy(text) as copy:
+        async with connection.cursor() as cursor, cursor.copy(self._statements.fill) as copy:
             for row in rows:
                 await copy.write_row(self._record(row))
 
     async def contents(self, connection: Connection) -> AsyncIterator[tuple[Any, ...]]:
         """The values of every row. Needs a transaction around it, and shows what that transaction sees."""
-        text = sql.SQL("select {} from {}").format(_names(self._columns), self._name)
         async with connection.cursor(name=f"contents_of_{self.table_name}") as cursor:
             cursor.itersize = READ_AHEAD
-            await cursor.execute(text)
+            await cursor.execute(self._statements.contents)
             async for values in cursor:
-                yield _tuples(values)
-
-    @property
-    def _name(self) -> sql.Identifier:
-        return sql.Identifier(tables.SCHEMA, self.table_name)
+                yield self._values(values)
 
     def _record(self, row: Row) -> tuple[Any, ...]:
         """The row as psycopg takes it: a list is an array to it, a tuple a composite."""
-        return tuple(list(v) if isinstance(v, tuple) else v for v in self.values_of(row))
+        values = self.values_of(row)
+        return tuple(list(v) if isinstance(v, tuple) else v for v in values) if self._lists else values
+
+    def _values(self, record: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(tuple(v) if isinstance(v, list) else v for v in record) if self._lists else record
 
 
-def _tuples(values: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(tuple(v) if isinstance(v, list) else v for v in values)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Statements:
+    """Said once for each table, because composing them costs more than running them."""
+
+    load: bytes
+    store: bytes
+    fill: bytes
+    contents: bytes
+
+    @classmethod
+    def of(cls, table_name: str, columns: Sequence[str], keys: Sequence[str]) -> Self:
+        parts = {
+            "table": sql.Identifier(tables.SCHEMA, table_name),
+            "columns": _listed(map(sql.Identifier, columns)),
+            "places": _listed([sql.Placeholder()] * len(columns)),
+            "keys": _listed(map(sql.Identifier, keys)),
+            "wanted": _listed([sql.SQL("%s::text[]")] * len(keys)),
+            "changes": _listed(
+                sql.SQL("{0} = excluded.{0}").format(sql.Identifier(c)) for c in columns if c not in keys
+            ),
+        }
+
+        def said(text: LiteralString) -> bytes:
+            return sql.SQL(text).format(**parts).as_bytes()
+
+        return cls(
+            load=said("select {columns} from {table} where ({keys}) in (select * from unnest({wanted}))"),
+            store=said(
+                "insert into {table} ({columns}) values ({places})"
+                " on conflict ({keys}) do update set {changes}"
+            ),
+            fill=said("copy {table} ({columns}) from stdin"),
+            contents=said("select {columns} from {table}"),
+        )
 
 
-def _names(columns: Iterable[str]) -> sql.Composed:
-    return sql.SQL(", ").join(map(sql.Identifier, columns))
+def _listed(parts: Iterable[sql.Composable]) -> sql.Composed:
+    return sql.SQL(", ").join(parts)

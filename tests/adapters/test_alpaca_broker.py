@@ -1,26 +1,21 @@
-"""The broker against a server that misbehaves in every way the outcome table names."""
+"""Submissions, cancels and look-ups against a server that misbehaves in every way the tables name."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
+from pathlib import Path
 
 import pytest
 
 from gateway.adapters.alpaca import AlpacaBroker, AlpacaSettings
 from gateway.adapters.alpaca_client import Limits, Trading, UnsafeClient
 from gateway.adapters.system_clock import SystemClock
-from gateway.aggregates.vocabulary import OrderId, Symbol
+from gateway.aggregates.vocabulary import OrderId
 from gateway.ports import (
     Absent,
     Accepted,
-    BrokerUnreadable,
     CancelRefused,
     CancelTaken,
     CancelUnknown,
@@ -32,34 +27,20 @@ from gateway.ports import (
     Unknown,
     Unreadable,
 )
-from tests.adapters.said import ID, TICKET, activity, order, without
-from tests.adapters.wire import Asked, Behaviour, Wire, answer, cut, drip, hang_up, message, say_nothing, wire
-
-QUICK = {"connect_timeout": 0.3, "read_timeout": 0.4, "deadline": 0.8}
-
-
-@asynccontextmanager
-async def broker_at(url: str, **changes: Any) -> AsyncIterator[AlpacaBroker]:
-    options = {name: changes.pop(name) for name in ("observe", "late_reply") if name in changes}
-    settings = AlpacaSettings(key="key", secret="secret", base_url=url, **{**QUICK, **changes})
-    broker = AlpacaBroker(settings, clock=SystemClock(), **options)
-    try:
-        yield broker
-    finally:
-        broker.close()
-
-
-@asynccontextmanager
-async def talking(behaves: Behaviour, **changes: Any) -> AsyncIterator[tuple[AlpacaBroker, Wire]]:
-    async with wire(behaves) as served, broker_at(served.url, **changes) as broker:
-        yield broker, served
-
-
-def error(status: int, code: int | None, words: str, **extra: Any) -> Behaviour:
-    return answer(status, {"message": words, **({} if code is None else {"code": code}), **extra})
-
-
-HTML = b"<html><body>Bad Gateway</body></html>"
+from tests.adapters.said import ID, TICKET, order, without
+from tests.adapters.talking import HTML, broker_at, error, talking
+from tests.adapters.wire import (
+    Asked,
+    Behaviour,
+    answer,
+    cut,
+    drip,
+    hang_up,
+    message,
+    say_nothing,
+    self_signed,
+    wire,
+)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +130,16 @@ async def test_nobody_listening_proves_that_nothing_was_sent() -> None:
 async def test_a_name_that_does_not_resolve_proves_that_nothing_was_sent() -> None:
     async with broker_at("http://broker.invalid", deadline=5.0) as broker:
         assert isinstance(await broker.submit(ID, TICKET), NotSent)
+
+
+async def test_a_certificate_nobody_vouches_for_proves_that_nothing_was_sent(tmp_path: Path) -> None:
+    async with (
+        wire(answer(200, order()), tls=self_signed(tmp_path)) as served,
+        broker_at(served.url) as broker,
+    ):
+        outcome = await broker.submit(ID, TICKET)
+        assert outcome == NotSent(reason="no connection to the broker: SSLError")
+        assert served.asked == []
 
 
 async def test_a_connection_that_is_never_taken_proves_that_nothing_was_sent() -> None:
@@ -273,109 +264,6 @@ async def test_a_look_up_by_the_brokers_id_takes_no_other_order() -> None:
     async with talking(answer(200, order())) as (broker, _):
         assert isinstance(await broker.order_by_id(OrderId(order()["id"])), Found)
         assert isinstance(await broker.order_by_id(OrderId("another")), Unreadable)
-
-
-def pages(key: Callable[[dict[str, str]], str | None], *, of: list[list[dict[str, Any]]]) -> Behaviour:
-    """Serve one page after the other; `key` gives what the request goes on from."""
-    served = iter(of)
-
-    async def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        key(asked.query)
-        writer.write(message(200, next(served)))
-
-    return behave
-
-
-async def test_open_orders_are_read_to_the_last_page_and_counted_once() -> None:
-    first = [order(id=f"o-{n}", submitted_at="2026-11-20T15:00:00.577215743Z") for n in range(500)]
-    second = [first[-1], order(id="o-500", submitted_at="2026-11-20T15:00:01Z")]
-    bounds: list[str | None] = []
-    async with talking(pages(lambda q: bounds.append(q.get("after")), of=[first, second])) as (
-        broker,
-        served,
-    ):
-        found = await broker.open_orders()
-    assert [held.order_id for held in found] == [f"o-{n}" for n in range(501)]
-    assert bounds == [None, "2026-11-20T15:00:00.576215Z"], "pages overlap by a millisecond"
-    assert {asked.query["status"] for asked in served.asked} == {"open"}
-
-
-@pytest.mark.parametrize(
-    "behaves",
-    [
-        answer(200, [order(), order(side="sideways")]),
-        answer(200, [order(), without(order(), "id")]),
-        answer(200, {"message": "fine"}),
-        answer(200, HTML),
-        answer(500),
-        answer(301),
-        hang_up,
-        say_nothing,
-        answer(200, [order(id=f"o-{n}") for n in range(500)]),
-    ],
-)
-async def test_a_list_that_cannot_be_read_to_its_end_is_never_a_shorter_list(behaves: Behaviour) -> None:
-    async with talking(behaves) as (broker, _):
-        with pytest.raises(BrokerUnreadable):
-            await broker.open_orders()
-
-
-async def test_orders_since_an_instant_ask_for_every_status() -> None:
-    async with talking(answer(200, [order(status="canceled")])) as (broker, served):
-        found = await broker.orders_since(datetime(2026, 11, 20, 15, tzinfo=UTC))
-    assert [held.broker_status for held in found] == ["canceled"]
-    assert served.asked[0].query["status"] == "all"
-    assert served.asked[0].query["after"] == "2026-11-20T15:00:00.000000Z"
-
-
-async def test_fills_follow_the_pages_and_stand_in_the_order_they_happened() -> None:
-    first = [activity(id=f"x::{n}", cum_qty=str(40 * n)) for n in (2, 1)]
-    second = [first[-1], activity(id="x::3", cum_qty="120")]
-    third = [activity(id="x::4", cum_qty="160")]
-    tokens: list[str | None] = []
-    serving = pages(lambda q: tokens.append(q.get("page_token")), of=[first, second, third])
-    async with talking(serving) as (broker, _):
-        page = await broker.fills(after=datetime(2026, 11, 20, tzinfo=UTC), page_size=2)
-    assert [report.exec_id for report in page.reports] == ["1", "2", "3", "4"]
-    assert tokens == [None, "x::1", "x::3"]
-    assert (page.complete, page.last_activity_id) == (True, "x::4")
-    assert page.last_time == datetime(2026, 11, 20, 15, 0, 0, 120001, tzinfo=UTC)
-
-
-async def test_fills_cut_off_by_the_page_limit_say_so() -> None:
-    serving = pages(lambda _: None, of=[[activity(id="x::1")], [activity(id="x::2")]])
-    async with talking(serving) as (broker, _):
-        page = await broker.fills(after=None, page_size=1, max_pages=2)
-    assert (page.complete, page.last_activity_id, len(page.reports)) == (False, "x::2", 2)
-
-
-async def test_fills_of_one_order_stay_those_of_one_order_when_the_broker_ignores_the_filter() -> None:
-    both = [activity(id="x::1", order_id="mine"), activity(id="x::2", order_id="other")]
-    async with talking(answer(200, both)) as (broker, served):
-        page = await broker.fills(after=None, order_id=OrderId("mine"))
-    assert [report.exec_id for report in page.reports] == ["1"]
-    assert served.asked[0].query["order_id"] == "mine"
-
-
-async def test_a_missing_position_is_flat_and_a_broken_answer_is_not() -> None:
-    async with talking(error(404, 40410000, "position does not exist")) as (broker, _):
-        assert await broker.position(Symbol("AAPL")) == 0
-    async with talking(answer(404, HTML)) as (broker, _):
-        with pytest.raises(BrokerUnreadable):
-            await broker.position(Symbol("AAPL"))
-
-
-async def test_a_short_position_is_negative() -> None:
-    held = {
-        "symbol": "AAPL",
-        "qty": "-40",
-        "side": "short",
-        "avg_entry_price": "100.5",
-        "current_price": None,
-    }
-    async with talking(answer(200, [held])) as (broker, _):
-        (position,) = await broker.positions()
-    assert (position.qty, position.avg_entry_px) == (Decimal(-40), Decimal("100.5"))
 
 
 async def test_after_a_429_nothing_but_cancels_leaves() -> None:

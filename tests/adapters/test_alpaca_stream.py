@@ -67,7 +67,7 @@ class Reader:
 
     async def until_disconnected(self) -> None:
         async with asyncio.timeout(5):
-            while self.updates.connected:  # noqa: ASYNC110 - nobody tells
+            while self.updates.connected:
                 await asyncio.sleep(0.02)
 
     @property

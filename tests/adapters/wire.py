@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +47,14 @@ class Wire:
     """`behaves` decides what happens to the next requests; `asked` is everything that came."""
 
     behaves: Behaviour
+    scheme: str = "http"
     port: int = 0
     asked: list[Asked] = field(default_factory=list)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     async def reached(self, number: int) -> None:
         """Wait until so many requests have come."""
@@ -125,8 +135,8 @@ def cut(body: Any, *, after: int) -> Behaviour:
 
 
 @asynccontextmanager
-async def wire(behaves: Behaviour) -> AsyncIterator[Wire]:
-    served = Wire(behaves)
+async def wire(behaves: Behaviour, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
+    served = Wire(behaves, scheme="https" if tls else "http")
     connections: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -135,7 +145,7 @@ async def wire(behaves: Behaviour) -> AsyncIterator[Wire]:
         connections.add(task)
         await served.serve(reader, writer)
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     served.port = server.sockets[0].getsockname()[1]
     try:
         yield served
@@ -144,3 +154,21 @@ async def wire(behaves: Behaviour) -> AsyncIterator[Wire]:
         for task in connections:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+
+
+def self_signed(directory: Path) -> ssl.SSLContext:
+    """A server's side of TLS with a certificate nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (directory / "server.pem").write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "server.pem")
+    return context

@@ -70,19 +70,24 @@ def lives(draw: st.DrawFn) -> list[ExecutionReport]:
     return facts
 
 
-@settings(max_examples=300, deadline=None)
+def doors(fact: ExecutionReport) -> st.SearchStrategy[ReportSource]:
+    """An execution may come through any door; a word's own time only through those that push."""
+    pushed = [ReportSource.STREAM, ReportSource.WEBHOOK]
+    return st.sampled_from(pushed if fact.kind is ReportKind.STATUS else list(ReportSource))
+
+
+@settings(max_examples=200, deadline=None)
 @given(lives(), st.data())
 def test_any_permutation_duplication_and_source_mix_ends_the_same(
     facts: list[ExecutionReport], data: st.DataObject
 ) -> None:
     straight = Desk().submit().hears(*facts)
-    pushed = st.sampled_from([ReportSource.STREAM, ReportSource.WEBHOOK])
     repeated = facts + data.draw(st.lists(st.sampled_from(facts), max_size=4)) if facts else []
-    shuffled = [replace(f, source=data.draw(pushed)) for f in data.draw(st.permutations(repeated))]
+    shuffled = [replace(f, source=data.draw(doors(f))) for f in data.draw(st.permutations(repeated))]
     assert outcome(Desk().submit().hears(*shuffled), d(7)) == outcome(straight, d(7))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(executions(), st.data())
 def test_totals_among_the_executions_add_nothing_once_all_are_in(
     facts: list[ExecutionReport], data: st.DataObject
@@ -98,11 +103,11 @@ def test_totals_among_the_executions_add_nothing_once_all_are_in(
             told.append(replace(fact, exec_id=None, source=ReportSource.WEBHOOK))
     arrivals = data.draw(st.permutations(told))
     straight, mixed = Desk().submit().hears(*facts), Desk().submit().hears(*arrivals)
-    assert outcome(mixed, d(7)) == outcome(straight, d(7)) or not facts
+    assert outcome(mixed, d(7)) == outcome(straight, d(7))
     assert "provisional" not in mixed.now.flags
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(lives(), st.data())
 def test_samples_of_the_brokers_copy_never_add_quantity(
     facts: list[ExecutionReport], data: st.DataObject
@@ -119,7 +124,7 @@ def test_samples_of_the_brokers_copy_never_add_quantity(
     assert len(desk.order_events) == recorded
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(lives(), min_size=1, max_size=3), st.data())
 def test_reserved_is_the_leaves_and_the_position_is_the_executions_of_all_orders(
     several: list[list[ExecutionReport]], data: st.DataObject

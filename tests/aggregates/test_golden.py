@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.aggregates.order.events import FillSuperseded, OrderFilled
-from gateway.aggregates.order.state import evolve as evolve_order
 from gateway.aggregates.position.events import PositionBusted, PositionCorrected, PositionReleased
-from gateway.aggregates.reports import ExecutionReport, ReportKind
-from gateway.aggregates.vocabulary import EXTERNAL, ReportSource, Side, StrategyId
+from gateway.aggregates.reports import ExecutionReport
+from gateway.aggregates.vocabulary import EXTERNAL, ReportSource, Side
 from tests.aggregates.desk import ALPHA, Desk, at, broker_order, bust, correct, d, ticket, trade, word
-from tests.aggregates.scenarios import SCENARIOS, A, Scenario
+from tests.aggregates.scenario import Scenario
+from tests.aggregates.scenarios import SCENARIOS, A
 
 
 def start(scenario: Scenario) -> Desk:
@@ -51,7 +51,7 @@ def test_repeating_every_report_records_nothing(scenario: Scenario) -> None:
 @pytest.mark.parametrize(
     "scenario", [s for s in SCENARIOS if s.submitted and s.id != "GT-A3"], ids=lambda scenario: scenario.id
 )
-@settings(max_examples=40)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_any_order_any_repetition_and_any_source_end_the_same(
     scenario: Scenario, data: st.DataObject

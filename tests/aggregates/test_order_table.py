@@ -51,7 +51,7 @@ def filled(qty: int) -> OrderFilled:
     )
 
 
-ENDS = {
+ENDS: dict[OrdStatus, OrderEvent] = {
     OrdStatus.CANCELED: OrderCanceled(transact_time=at(4), source=STREAM),
     OrdStatus.EXPIRED: OrderExpired(transact_time=at(4), source=STREAM),
     OrdStatus.REPLACED: OrderReplaced(replaced_by=None, transact_time=at(4), source=STREAM),

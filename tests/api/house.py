@@ -50,6 +50,7 @@ JWT_SECRET = "a-secret-of-the-tests-0123456789abcdef"
 SERVICE_SECRET = b"test-secret-0123456789abcdef0123456789abcdef"
 WEBHOOK_SECRET = b"whsec-test"
 HEAD = 41
+AAPL = Symbol("AAPL")
 
 
 @dataclass(slots=True)
@@ -94,7 +95,7 @@ class Standing:
     defaults: Thresholds = field(
         default_factory=lambda: Thresholds(max_notional=Decimal("1E+5"), max_qty=Decimal(10_000))
     )
-    symbol: Symbol = Symbol("AAPL")
+    symbol: Symbol = AAPL
     strategy_id: StrategyId | None = None
     reason: str = "orphan_order_detected"
     since: datetime = NOW

@@ -83,7 +83,7 @@ async def test_a_nonce_is_good_once(straw: Straw) -> None:
         {"X-Service-ID": "intruder"},
         {"X-Internal-Timestamp": str(int(AT) + 1)},
         {"X-Internal-Timestamp": ""},
-        {"X-Internal-Timestamp": "１７２９１７５４００"},
+        {"X-Internal-Timestamp": "\uff11\uff17\uff12\uff19\uff11\uff17\uff15\uff14\uff10\uff10"},
         {"X-Internal-Timestamp": "1e9"},
         {"X-Internal-Nonce": "n-0002"},
         {"X-Internal-Nonce": ""},

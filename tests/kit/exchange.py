@@ -94,7 +94,7 @@ class Exchange:
         *,
         match: dict[str, str] | None = None,
         after: int = 0,
-        times: int = 1,
+        times: int | None = None,
         **params: object,
     ) -> str:
         """Arm a fault and return its id."""

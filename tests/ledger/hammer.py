@@ -1,4 +1,7 @@
-"""A writing process for the tests: `python -m tests.ledger.hammer URL deposits|race COUNT`, and a line to begin."""
+"""A writing process for the tests: `python -m tests.ledger.hammer URL deposits|race COUNT`.
+
+It says `ready` and begins when it is sent a line.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from gateway.ledger.ledger import Ledger
 from gateway.ledger.store import WRITER_LOCK
 from tests.ledger.accounts import CATALOG, cause, deposit
 from tests.ledger.proxy import Proxy
+from tests.ledger.waiting import until
 
 A = "account-a"
 BOUND = 8.0
@@ -171,6 +174,27 @@ async def test_the_writer_survives_its_session_being_ended(ledger: Ledger, datab
     assert await ledger.log.head() == 6
 
 
+async def test_a_server_that_stops_answering_is_given_up_within_the_bound(
+    ledger: Ledger, database: str
+) -> None:
+    await ledger.writer.change([A], deposit(A), cause())
+    with psycopg.connect(database, autocommit=True) as owner:
+        pids = owner.execute(
+            "select pid from pg_stat_activity where datname = current_database() "
+            "and pid <> pg_backend_pid() and query like '%ledger.append(%'"
+        ).fetchall()
+    assert len(pids) == 1
+    os.kill(pids[0][0], signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        with pytest.raises(LedgerUnavailable):
+            await ledger.writer.change([A], deposit(A), cause())
+        assert time.monotonic() - started < 2 * BOUND
+    finally:
+        os.kill(pids[0][0], signal.SIGCONT)
+    assert (await ledger.writer.change([A], deposit(A), cause())).states[A].deposits >= 2
+
+
 async def test_kill_minus_nine_of_the_server_under_load_loses_nothing_acknowledged(
     private_postgres: EmbeddedPostgres, postgres_programs: Path | None
 ) -> None:
@@ -199,9 +223,7 @@ async def test_kill_minus_nine_of_the_server_under_load_loses_nothing_acknowledg
             server.kill()
             await asyncio.to_thread(EmbeddedPostgres.start, server.directory, programs=postgres_programs)
             before = len(acknowledged)
-            async with asyncio.timeout(20):
-                while len(acknowledged) < before + 20:
-                    await asyncio.sleep(0.05)
+            await until(lambda: len(acknowledged) >= before + 20, within=20)  # noqa: B023
         working = False
         await asyncio.gather(*callers)
         events = [event async for batch in ledger.log.scan() for event in batch]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import errors
 
-from gateway.ledger.ledger import Ledger
-from tests.ledger.accounts import cause, deposit
+from gateway.adapters.embedded import EmbeddedPostgres
 
 TABLES = ("events", "order_ref", "inbox", "inbox_result", "snapshots")
 ROLES = ("ledger_app", "ledger_proj", "ledger_seal", "ledger_audit", "ledger_backup")
@@ -27,7 +27,8 @@ INSERTS = {
     "order_ref": "insert into ledger.order_ref values ('b', 'c')",
     "inbox": "insert into ledger.inbox (source, received_at, headers, raw) values ('s', now(), '{{}}', '')",
     "inbox_result": "insert into ledger.inbox_result (inbox_id, attempt, disposition) values (1, 1, 'x')",
-    "snapshots": "insert into ledger.snapshots (stream, state_version, version, state) values ('s', '1', 1, '')",
+    "snapshots": """insert into ledger.snapshots (stream, state_version, version, state)
+        values ('s', 'v', 1, '')""",
 }
 CHANGES = {
     "update": "update ledger.{table} set {column} = {column}",
@@ -47,13 +48,16 @@ FIRST_COLUMN = {
 }
 
 
-@pytest.fixture
-async def filled(ledger: Ledger, database: str) -> str:
-    await ledger.writer.change(["account-a"], deposit("account-a", reference="broker-1"), cause())
-    with psycopg.connect(database) as owner:
-        for table in ("inbox", "inbox_result", "snapshots"):
-            owner.execute(INSERTS[table].format())
-    return database
+@pytest.fixture(scope="module")
+def filled(postgres: EmbeddedPostgres, migrated: str) -> Iterator[str]:
+    """The owner's URL of a database with a row in every table; tests roll back what they try."""
+    name = "grants"
+    postgres.create_database(name, template=migrated)
+    with psycopg.connect(postgres.url(name)) as owner:
+        for statement in INSERTS.values():
+            owner.execute(statement.format(position=1))
+    yield postgres.url(name)
+    postgres.drop_database(name)
 
 
 def attempt(url: str, role: str | None, statement: str) -> type[Exception] | None:
@@ -135,7 +139,8 @@ def test_the_triggers_refuse_even_the_owner(filled: str, table: str, verb: str) 
     ],
 )
 def test_only_the_position_after_the_head_can_be_inserted(filled: str, position: int, met: Any) -> None:
-    assert attempt(filled, "ledger_app", INSERTS["events"].format(position=position)) is met
+    another = INSERTS["events"].replace("'s-1'", "'s-2'").replace("'c', 0", "'d', 0")
+    assert attempt(filled, "ledger_app", another.format(position=position)) is met
 
 
 def test_the_time_of_recording_is_the_databases_alone(filled: str) -> None:
@@ -145,17 +150,17 @@ def test_the_time_of_recording_is_the_databases_alone(filled: str) -> None:
 
 
 def test_the_time_of_recording_never_goes_back(filled: str) -> None:
-    with psycopg.connect(filled, autocommit=True) as owner:
+    forged = (
+        INSERTS["events"]
+        .replace("occurred_at", "occurred_at, recorded_at")
+        .replace("now()", "now(), '2999-01-01'")
+    )
+    with psycopg.connect(filled, autocommit=True) as owner, owner.transaction(force_rollback=True):
         owner.execute("alter table ledger.events disable trigger number")
-        owner.execute(
-            INSERTS["events"]
-            .format(position=2)
-            .replace("occurred_at", "occurred_at, recorded_at")
-            .replace("now()", "now(), '2999-01-01'")
-        )
+        owner.execute(forged.format(position=2).replace("'s-1'", "'s-2'").replace("'c', 0", "'d', 0"))
         owner.execute("alter table ledger.events enable always trigger number")
         owner.execute(
-            INSERTS["events"].format(position=3).replace("'s-1'", "'s-2'").replace("'c', 0", "'d', 0")
+            INSERTS["events"].format(position=3).replace("'s-1'", "'s-3'").replace("'c', 0", "'e', 0")
         )
         times = owner.execute("select recorded_at::text from ledger.events order by position").fetchall()
     assert times[2] == times[1]

@@ -13,6 +13,7 @@ import pytest
 from gateway.ledger.envelope import Recorded, StreamPoisoned, Undecodable
 from gateway.ledger.ledger import Ledger
 from tests.ledger.accounts import CATALOG, Account, cause, close, deposit, note, open_account, switch
+from tests.ledger.waiting import until
 
 A, B = "account-a", "account-b"
 BAD_EVENT = """
@@ -125,9 +126,7 @@ async def test_no_wake_up_is_missed_between_looking_and_waiting(ledger: Ledger, 
         for pause in range(60):
             await ledger.writer.change([A], deposit(A), cause())
             await asyncio.sleep(pause % 5 / 1000)
-        async with asyncio.timeout(3):
-            while len(seen) < 60:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(seen) >= 60, within=3)
         following.cancel()
         assert seen == list(range(1, 61))
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from itertools import pairwise
 
 import psycopg
 
 from gateway.ledger.envelope import Recorded
 from gateway.ledger.ledger import Ledger
 from tests.ledger.accounts import CATALOG, cause, open_account
+from tests.ledger.waiting import until
 
 
 async def hammers(processes: int, url: str, work: str, count: int) -> list[int]:
@@ -40,17 +42,15 @@ async def test_a_tailing_reader_sees_every_event_of_many_processes_once_and_in_o
             seen.extend(events)
 
     tailing = asyncio.create_task(tail())
-    written = sum(await hammers(3, database, "deposits", 40))
-    async with asyncio.timeout(10):
-        while len(seen) < written:
-            await asyncio.sleep(0.05)
+    written = sum(await hammers(3, database, "deposits", 25))
+    await until(lambda: len(seen) >= written, within=10)
     tailing.cancel()
     assert [event.position for event in seen] == list(range(1, written + 1))
     versions: dict[str, int] = {}
     for event in seen:
         assert event.version == versions.get(event.stream, 0) + 1
         versions[event.stream] = event.version
-    assert all(a.recorded_at <= b.recorded_at for a, b in zip(seen, seen[1:], strict=False))
+    assert all(a.recorded_at <= b.recorded_at for a, b in pairwise(seen))
 
 
 async def test_two_processes_that_race_to_a_limit_never_both_act_on_a_stale_state(

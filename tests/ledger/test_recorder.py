@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
+from itertools import chain
 from unittest import TestCase
 from uuid import uuid4
 
@@ -19,7 +19,10 @@ from gateway.ledger.recorder import EVENTS_TABLE, LedgerRecorder
 
 # The cases import a cipher they do not use here, from a library we do not have; this one does the same.
 sys.modules.setdefault("eventsourcing.cipher", cryptography)
-cases = import_module("eventsourcing.tests.persistence")
+from eventsourcing.tests.persistence import (  # noqa: E402
+    ApplicationRecorderTestCase,
+    NonInterleavingNotificationIDsBaseCase,
+)
 
 
 @pytest.fixture
@@ -55,15 +58,15 @@ class OverOurTable(TestCase):
         return f"thing-{uuid4()}"
 
 
-class TestApplicationRecorder(OverOurTable, cases.ApplicationRecorderTestCase):
+class TestApplicationRecorder(OverOurTable, ApplicationRecorderTestCase[LedgerRecorder]):
     """Inserting, selecting, notifications, subscriptions, concurrency."""
 
 
-class TestNotificationIds(OverOurTable, cases.NonInterleavingNotificationIDsBaseCase):
+class TestNotificationIds(OverOurTable, NonInterleavingNotificationIDsBaseCase):
     """Ids of one append are contiguous whoever else appends."""
 
 
-del OverOurTable
+del ApplicationRecorderTestCase, NonInterleavingNotificationIDsBaseCase, OverOurTable
 
 
 def test_the_recorder_may_not_create_tables(datastore: PostgresDatastore) -> None:
@@ -78,5 +81,5 @@ def test_appends_of_many_threads_are_numbered_without_a_gap(datastore: PostgresD
         return list(recorder.insert_events([event]) or [])
 
     with ThreadPoolExecutor(8) as threads:
-        positions = sorted(sum(threads.map(append, range(100)), []))
+        positions = sorted(chain.from_iterable(threads.map(append, range(100))))
     assert positions == list(range(1, 101))

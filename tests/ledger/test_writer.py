@@ -197,6 +197,17 @@ async def test_what_one_caller_sends_cannot_spoil_the_batch_of_others(ledger: Le
     assert (await ledger.load(A))[0].deposits == 5
 
 
+async def test_a_result_for_a_message_nobody_kept_is_its_callers_mistake_alone(ledger: Ledger) -> None:
+    unknown = Decision(inbox=InboxResult(inbox_id=404, disposition="applied"))
+    mistaken, fine = await asyncio.gather(
+        ledger.writer.change([], lambda states: unknown, cause()),
+        ledger.writer.change([A], deposit(A), cause()),
+        return_exceptions=True,
+    )
+    assert isinstance(mistaken, psycopg.errors.ForeignKeyViolation)
+    assert not isinstance(fine, BaseException)
+
+
 async def test_one_caller_that_gives_up_does_not_disturb_the_others(ledger: Ledger) -> None:
     tasks = [asyncio.create_task(ledger.writer.change([A], deposit(A), cause())) for _ in range(20)]
     await asyncio.sleep(0)

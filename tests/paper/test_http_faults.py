@@ -61,7 +61,7 @@ def test_a_redirect_comes_after_the_handler_ran(exchange: Exchange) -> None:
 def test_a_request_that_hangs_before_its_handler_is_handled_although_the_client_has_left(
     exchange: Exchange,
 ) -> None:
-    exchange.arm("http.hang", match=POSTS, phase="before", seconds=0.3)
+    exchange.arm("http.hang", match=POSTS, phase="before", seconds=0.6)
     with pytest.raises(requests.ReadTimeout):
         post(exchange, timeout=0.1)
     assert orders(exchange) == []
@@ -72,7 +72,7 @@ def test_a_request_that_hangs_before_its_handler_is_handled_although_the_client_
 def test_a_request_that_hangs_after_its_handler_is_accepted_at_once_and_answered_late(
     exchange: Exchange,
 ) -> None:
-    exchange.arm("http.hang", match=POSTS, phase="after", seconds=0.3)
+    exchange.arm("http.hang", match=POSTS, phase="after", seconds=0.6)
     with pytest.raises(requests.ReadTimeout):
         post(exchange, timeout=0.1)
     assert len(orders(exchange)) == 1
@@ -97,6 +97,13 @@ def test_a_connection_can_be_cut_in_the_middle_of_the_body(exchange: Exchange, n
     assert len(orders(exchange)) == 1
 
 
+def test_a_dripping_body_outlasts_a_timeout_per_read(exchange: Exchange) -> None:
+    exchange.arm("http.drip", match=POSTS, bytes=200, every_s=0.1)
+    began = time.monotonic()
+    assert post(exchange, timeout=0.5).json()["status"] == "pending_new"
+    assert time.monotonic() - began > 0.4
+
+
 def test_latency_delays_the_request_and_the_answer(exchange: Exchange) -> None:
     exchange.arm("http.latency", match=POSTS, ms=100)
     began = time.monotonic()
@@ -116,11 +123,11 @@ def test_a_rate_limit_is_a_bucket_with_the_headers_asked_for(exchange: Exchange)
 
 
 def test_a_rate_limit_starts_again_in_the_next_window(exchange: Exchange) -> None:
-    exchange.arm("http.rate_limit", limit=1, window_s=0.2, headers="retry_after", body="<html>")
+    exchange.arm("http.rate_limit", limit=1, window_s=0.6, headers="retry_after", body="<html>")
     assert post(exchange).status_code == 200
     refused = post(exchange)
     assert (refused.status_code, refused.text, refused.headers["retry-after"]) == (429, "<html>", "1")
-    time.sleep(0.25)
+    time.sleep(0.65)
     assert post(exchange).status_code == 200
 
 
@@ -136,7 +143,10 @@ def test_refused_keys_stay_refused_until_disarmed(exchange: Exchange, client: Tr
 
 def test_a_fault_strikes_only_what_it_matches_after_and_as_often_as_asked(exchange: Exchange) -> None:
     exchange.arm("http.status", match={"cid": "bad-*"}, after=1, times=2, status=500)
-    seen = [post(exchange, client_order_id=cid).status_code for cid in ("good", "bad-1", "bad-2", "bad-3", "bad-4")]
+    seen = [
+        post(exchange, client_order_id=cid).status_code
+        for cid in ("good", "bad-1", "bad-2", "bad-3", "bad-4")
+    ]
     assert seen == [200, 200, 500, 500, 200]
     (fault,) = exchange.ctl("GET", "faults")
     assert (fault["seen"], fault["hits"]) == (3, 2)

@@ -19,7 +19,11 @@ from tests.paper.tickets import refusal, submit
 def pass_time(exchange: Exchange) -> Callable[[float], None]:
     """A clock that moves only by hand."""
     exchange.ctl("POST", "clock", {"mode": "manual"})
-    return lambda seconds: exchange.ctl("POST", "clock/advance", {"seconds": seconds}) and None
+
+    def advance(seconds: float) -> None:
+        exchange.ctl("POST", "clock/advance", {"seconds": seconds})
+
+    return advance
 
 
 def force(exchange: Exchange, order: dict[str, Any], step: str, **asked: object) -> Any:
@@ -38,7 +42,7 @@ def test_an_accepted_order_can_stay_invisible_for_a_while(
     assert client.get_orders() == []
     for look in (lambda: client.get_order_by_client_id("late"), lambda: client.get_order_by_id(order["id"])):
         with pytest.raises(APIError) as caught:
-            look()
+            look()  # type: ignore[no-untyped-call]
         assert caught.value.code == 40410000
     pass_time(2)
     assert client.get_order_by_client_id("late")["id"] == order["id"]
@@ -175,7 +179,11 @@ def test_a_bust_undoes_an_execution_cash_and_position_included(
     order = submit(client)
     new, fill, bust = listener.next(3)
     assert (new["event"], bust["event"]) == ("new", "trade_bust")
-    assert (bust["previous_execution_id"], bust["qty"], bust["price"]) == (fill["execution_id"], told_qty, "10")
+    assert (bust["previous_execution_id"], bust["qty"], bust["price"]) == (
+        fill["execution_id"],
+        told_qty,
+        "10",
+    )
     assert (bust["position_qty"], bust["order"]["filled_qty"]) == ("0", "0")
     assert client.get_account()["cash"] == "100000"
     assert client.get_all_positions() == []
@@ -233,7 +241,9 @@ def test_a_stuck_order_moves_only_by_force(
     ]
 
 
-def test_an_order_can_be_filled_beyond_its_quantity_by_force(exchange: Exchange, client: TradingClient) -> None:
+def test_an_order_can_be_filled_beyond_its_quantity_by_force(
+    exchange: Exchange, client: TradingClient
+) -> None:
     order = submit(client)
     after = force(exchange, order, "fill", qty="120", price="9.99")
     assert (after["status"], after["filled_qty"]) == ("filled", "120")
@@ -258,3 +268,32 @@ def test_a_split_multiplies_positions_and_ends_resting_orders(
     position = client.get_open_position("AAPL")
     assert (position["qty"], position["avg_entry_price"]) == ("20", "45")
     assert listener.next(2)[1]["reason"] == "CORPORATE_ACTION"
+
+
+def test_a_fill_can_exceed_the_order(exchange: Exchange, client: TradingClient) -> None:
+    exchange.price("AAPL", "9.98", "10")
+    exchange.arm("fill.over", qty="7")
+    submit(client)
+    assert client.get_open_position("AAPL")["qty"] == "107"
+
+
+def test_a_list_can_miss_orders_and_activities_once(exchange: Exchange, client: TradingClient) -> None:
+    exchange.price("AAPL", "9.98", "10")
+    filled, resting = submit(client), submit(client, limit_price="9")
+    exchange.arm("read.list_gap")
+    exchange.arm("read.activities_gap")
+    assert client.get_orders() == []
+    assert [order["id"] for order in client.get_orders()] == [resting["id"]]
+    assert client.get("/account/activities/FILL") == []
+    assert [a["order_id"] for a in client.get("/account/activities/FILL")] == [filled["id"]]
+
+
+def test_a_suspended_account_refuses_new_orders_and_still_cancels(
+    exchange: Exchange, client: TradingClient
+) -> None:
+    order = submit(client)
+    client.patch("/account/configurations", {"suspend_trade": True, "no_shorting": None})
+    assert client.get_account()["trade_suspended_by_user"]
+    assert refusal(client)[2] == "new orders are rejected by user request"
+    client.cancel_order_by_id(order["id"])
+    assert client.get_order_by_id(order["id"])["status"] == "canceled"

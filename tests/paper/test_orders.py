@@ -13,7 +13,6 @@ from alpaca.trading.requests import (
     LimitOrderRequest,
     MarketOrderRequest,
     ReplaceOrderRequest,
-    StopOrderRequest,
 )
 
 from tests.kit.exchange import Exchange
@@ -58,12 +57,18 @@ def test_a_market_order_takes_the_far_side_and_moves_position_and_cash(
     assert typed.get_account().cash == "99999.8"
 
 
-def test_a_limit_order_larger_than_the_quote_fills_in_parts(exchange: Exchange, client: TradingClient) -> None:
+def test_a_limit_order_larger_than_the_quote_fills_in_parts(
+    exchange: Exchange, client: TradingClient
+) -> None:
     exchange.price("AAPL", "9.98", "10", ask_size="40")
     order = submit(client, client_order_id="parts")
     assert (order["status"], order["filled_qty"]) == ("pending_new", "0")
     after = client.get_order_by_client_id("parts")
-    assert (after["status"], after["filled_qty"], after["filled_avg_price"]) == ("partially_filled", "40", "10")
+    assert (after["status"], after["filled_qty"], after["filled_avg_price"]) == (
+        "partially_filled",
+        "40",
+        "10",
+    )
     exchange.price("AAPL", "9.97", "9.99", ask_size="1000")
     after = client.get_order_by_client_id("parts")
     assert (after["status"], after["filled_qty"]) == ("filled", "100")
@@ -227,9 +232,7 @@ def test_the_same_seed_and_inputs_give_the_same_ids(exchange: Exchange, client: 
     assert run() == first
 
 
-def test_nothing_trades_while_a_symbol_is_halted(
-    exchange: Exchange, client: TradingClient
-) -> None:
+def test_nothing_trades_while_a_symbol_is_halted(exchange: Exchange, client: TradingClient) -> None:
     exchange.ctl("POST", "halt", {"symbol": "AAPL"})
     exchange.price("AAPL", "9.98", "10")
     order = submit(client)

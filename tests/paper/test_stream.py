@@ -21,7 +21,9 @@ AUTHENTICATE = "authenticate"
 
 def test_bad_keys_are_refused_and_listening_needs_authentication(exchange: Exchange) -> None:
     with connected(exchange) as listener:
-        wrong = listener.ask({"action": AUTHENTICATE, "data": {"key_id": exchange.key, "secret_key": "wrong"}})
+        wrong = listener.ask(
+            {"action": AUTHENTICATE, "data": {"key_id": exchange.key, "secret_key": "wrong"}}
+        )
         refused = {"status": "unauthorized", "action": AUTHENTICATE}
         assert wrong == {"stream": "authorization", "data": refused}
         early = listener.ask({"action": "listen", "data": {"streams": ["trade_updates"]}})
@@ -125,7 +127,7 @@ async def _consume(exchange: Exchange, client: TradingClient, count: int, *, raw
 
     stream = TradingStream(exchange.key, exchange.secret, raw_data=raw, url_override=exchange.stream_url)
     stream.subscribe_trade_updates(hear)
-    running = asyncio.create_task(stream._run_forever())
+    running = asyncio.create_task(stream._run_forever())  # type: ignore[no-untyped-call]
     while not exchange.ctl("GET", "connections") or not exchange.ctl("GET", "connections")[0]["listening"]:
         await asyncio.sleep(0.01)
     await asyncio.to_thread(submit, client)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 from gateway.aggregates.booking import book
 from gateway.aggregates.order import state as order_state
@@ -257,7 +257,8 @@ def _random_step(random: Random, desk: Desk, step: int) -> None:
     open_orders = [name for name, order in desk.orders.items() if order.is_live]
     executed = [(name, exec_id) for name, order in desk.orders.items() for exec_id in order.executions]
     kind = random.choice(
-        "submit submit accept trade trade trade total bust correct cancel canceled quarantine lift adjust split day".split()
+        ["submit", "trade", "trade", "accept", "total", "bust", "correct", "cancel", "canceled"] * 2
+        + ["quarantine", "lift", "adjust", "split", "day"]
     )
     px = str(Decimal(random.randint(9000, 11000)) / 100)
     qty = str(random.randint(1, 40))
@@ -325,6 +326,6 @@ def _recorded(position: int, uncommitted: Uncommitted) -> Recorded:
         source="system",
         lease_epoch=None,
         build="test",
-        event=cast(object, CATALOG.decode(topic, body)),
+        event=CATALOG.decode(topic, body),
         body=body,
     )

@@ -12,7 +12,7 @@ from gateway.aggregates.cost_basis import FLAT
 from gateway.aggregates.exact import total
 from gateway.aggregates.vocabulary import OrdStatus, Side
 from gateway.projections.catalog import PROJECTIONS
-from gateway.projections.folding import Folding
+from gateway.projections.folding import Folding, Rows
 from gateway.projections.orders import ORDERS
 from tests.projections.desk import SYMBOLS, Desk, random_desk
 
@@ -75,7 +75,7 @@ def test_folding_in_batches_from_stored_rows_equals_folding_at_once(seed: int) -
     log, random = random_desk(seed, 150).log, Random(seed)
     at_once = Folding(PROJECTIONS)
     at_once.take(log)
-    rows = {projection.name: {} for projection in PROJECTIONS}
+    rows: dict[str, Rows] = {projection.name: {} for projection in PROJECTIONS}
     events = iter(log)
     while batch := list(islice(events, random.randint(1, 20))):
         for projection in PROJECTIONS:
@@ -149,7 +149,7 @@ def test_the_row_of_an_order_shows_what_the_aggregate_says() -> None:
     row = folded(desk).rows["orders"][("b1",)]
     assert (row.symbol, row.order_id, row.broker_status) == ("MSFT", "broker-b1", "partially_filled")
     assert (row.cum_qty, row.leaves_qty, row.avg_px) == (Decimal(30), Decimal(70), Decimal("10.5"))
-    assert row.status is OrdStatus.PARTIALLY_FILLED
+    assert row.status is OrdStatus.PENDING_CANCEL
     assert row.is_live
     assert row.position == len(desk.log)
 

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -193,14 +194,16 @@ async def test_a_follower_killed_at_any_moment_resumes_exactly(database: str) ->
             assert table(database, "labels") == {"red": (Decimal(end), end, end)}
 
 
-async def test_following_goes_on_when_the_server_comes_back(private_postgres: EmbeddedPostgres) -> None:
+async def test_following_goes_on_when_the_server_comes_back(
+    private_postgres: EmbeddedPostgres, postgres_programs: Path | None
+) -> None:
     private_postgres.create_database("desk")
     url = private_postgres.url("desk")
     upgrade(url)
     async with opened(url) as ledger, following(url, ledger) as engine:
         await engine.wait_for(await record(ledger, ("1", "red")), timeout=5)
         private_postgres.kill()
-        EmbeddedPostgres.start(private_postgres.directory)
+        EmbeddedPostgres.start(private_postgres.directory, programs=postgres_programs)
         end = await record(ledger, ("2", "red"))
         await engine.wait_for(end, timeout=10)
         assert table(url, "labels") == {"red": (Decimal(3), 2, end)}

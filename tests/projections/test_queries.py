@@ -130,7 +130,7 @@ async def test_recent_fills_come_newest_first_and_tell_which_one_completed_its_o
         assert [f.exec_id for f in (await recent_fills(snapshot, since=morning, limit=1)).fills] == ["f1"]
         mine = (await recent_fills(snapshot, since=morning, strategies=["alpha"])).fills
         assert [f.exec_id for f in mine] == ["e3", "e1"]
-        assert page.fills[0].account_realized == Decimal("20")
+        assert page.fills[0].account_realized == Decimal(20)
         assert page.fills[0].strategy_realized == 0
 
 
@@ -223,10 +223,9 @@ async def test_a_parked_projection_is_not_read(database: str) -> None:
 
 
 async def test_readers_can_only_select(database: str) -> None:
-    async with house(database, Desk()) as (_, tables, _):
-        async with tables.snapshot() as snapshot:
-            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-                await snapshot.connection.execute("update read.projection set position = 9")
+    async with house(database, Desk()) as (_, tables, _), tables.snapshot() as snapshot:
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            await snapshot.connection.execute("update read.projection set position = 9")
 
 
 async def test_an_unreachable_database_is_said_to_be_so(database: str) -> None:

@@ -12,7 +12,7 @@ from gateway.adapters.examine.finding import Finding, found
 
 _CONNECT_SECONDS: Final = 5
 _DURABILITY: Final = ("fsync", "full_page_writes", "synchronous_commit")
-_MIGRATE: Final = "as the owner: DATABASE_OWNER_URL=… alembic upgrade head"
+_MIGRATE: Final = "run `gateway migrate` with DATABASE_OWNER_URL"
 
 _LOGIN: Final = """
 select session_user as name,

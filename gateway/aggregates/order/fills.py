@@ -169,7 +169,9 @@ class Fills:
         return self._with(execution)
 
     def superseded(self, event: FillSuperseded) -> Fills:
-        execution = self.executions[event.exec_id]
+        execution = self.executions.get(event.exec_id)
+        if execution is None:
+            return self
         return self._with(replace(execution, qty=max(ZERO, minus(execution.qty, event.qty))))
 
     def amended_by(self, event: FillBusted | FillCorrected) -> Fills:

@@ -25,8 +25,10 @@ from gateway.aggregates.order.events import (
     OrderSubmitted,
 )
 from gateway.aggregates.order.facts import OrderFacts
-from gateway.aggregates.order.recording import differences_at_broker, infer, record
+from gateway.aggregates.order.recording import record
 from gateway.aggregates.order.standing import Standing, Word
+from gateway.aggregates.order.trades import infer
+from gateway.aggregates.order.words import differences_at_broker
 from gateway.aggregates.refusals import IdempotencyConflict
 from gateway.aggregates.reports import BrokerOrder, ExecutionReport
 from gateway.aggregates.vocabulary import (

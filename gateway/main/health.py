@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from prometheus_client import Gauge
+
 from gateway.api.desk import Component, Health, Readiness
-from gateway.background import Background
+from gateway.main.background import Background
 from gateway.ports import Clock
 from gateway.telemetry import Metrics
 
@@ -71,11 +73,11 @@ class Watch:
         failing = self.projection_failures()
         return Readiness(
             checks={
-                "ledger": _word(ledger),
-                "mirror": _word(mirror),
-                "startup": _word(self.routes_ready()),
-                "draining": _word(not self.draining()),
-                "projections": _word(not failing),
+                "ledger": "ok" if ledger else "fail",
+                "mirror": "ok" if mirror else "fail",
+                "startup": "ok" if self.routes_ready() else "fail",
+                "draining": "fail" if self.draining() else "ok",
+                "projections": "fail" if failing else "ok",
                 "broker": "not_required",
             },
             gate=await self._gate() if ledger else "closed",
@@ -111,16 +113,15 @@ class Watch:
             up, message = False, f"{type(error).__name__}: {error}"
         since = known.since if known is not None and known.up is up else self.clock.now()
         self._known[name] = _Known(up, since, message, now)
-        self._gauge(name, up)
+        self._gauges()[name].set(1 if up else 0)
         return up
 
-    def _gauge(self, name: str, up: bool) -> None:
-        gauges = {
+    def _gauges(self) -> Mapping[str, Gauge]:
+        return {
             "database": self.metrics.database_up,
             "redis": self.metrics.redis_up,
             "alpaca": self.metrics.alpaca_up,
         }
-        gauges[name].set(1 if up else 0)
 
     def _components(self) -> dict[str, Component]:
         found = {
@@ -134,10 +135,10 @@ class Watch:
         for name, error in self.projection_failures().items():
             found[f"projection:{name}"] = Component(state="down", since=now, message=error)
         if self.stream_connected is not None:
-            found["trade_updates"] = self._stream(now, self.stream_connected())
+            found["trade_updates"] = self._stream(now, connected=self.stream_connected())
         return found
 
-    def _stream(self, now: datetime, connected: bool) -> Component:
+    def _stream(self, now: datetime, *, connected: bool) -> Component:
         """A short gap is the network's business; a minute of silence is ours."""
         self.metrics.stream_connected.set(1 if connected else 0)
         if connected:
@@ -147,7 +148,3 @@ class Watch:
         self._stream_lost_at = self._stream_lost_at if self._stream_lost_at is not None else moment
         lost = moment - self._stream_lost_at > STREAM_GRACE_SECONDS
         return Component(state="down" if lost else "ok", since=now, message="not connected")
-
-
-def _word(holds: bool) -> str:
-    return "ok" if holds else "fail"

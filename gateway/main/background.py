@@ -13,6 +13,7 @@ from gateway.telemetry import Metrics, log
 _log = log("gateway.background")
 FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 30.0
+STOP_AGAIN_SECONDS: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -47,10 +48,11 @@ class Background:
 
     async def stop(self, *names: str) -> None:
         """Cancel and await the named tasks, or all of them."""
-        stopping = [self._tasks.pop(name) for name in (names or tuple(self._tasks)) if name in self._tasks]
-        for task in stopping:
-            task.cancel()
-        await asyncio.gather(*stopping, return_exceptions=True)
+        stopping = {self._tasks.pop(name) for name in (names or tuple(self._tasks)) if name in self._tasks}
+        while stopping:
+            for task in stopping:
+                task.cancel()  # again: a timeout that ends in the same moment swallows a cancellation
+            _, stopping = await asyncio.wait(stopping, timeout=STOP_AGAIN_SECONDS)
 
     def is_up(self, name: str) -> bool:
         standing = self.standings.get(name)

@@ -16,8 +16,8 @@ import uvloop
 from gateway import __version__
 from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.commands.safety_view import RECON_GATE
-from gateway.composition import DRAIN_SECONDS, Gateway
 from gateway.ledger import migrate
+from gateway.main.composition import DRAIN_SECONDS, Gateway
 from gateway.ports import BrokerUnreadable, MirrorUnavailable
 from gateway.settings import Settings
 from gateway.telemetry import configure_logging, log

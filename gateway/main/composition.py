@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from fastapi import FastAPI
 
-from gateway import __version__, wiring
+from gateway import __version__
 from gateway.adapters import redis_nonces, redis_rate_limits, redis_reservations, redis_safety
 from gateway.adapters.alpaca_reports import interpret
 from gateway.adapters.alpaca_stream import TradeUpdates
@@ -22,7 +22,6 @@ from gateway.api.app import create_app
 from gateway.api.deps import House, Phase
 from gateway.api.rate_limit import RateLimit, rate_rules
 from gateway.api.security import Security
-from gateway.background import Background
 from gateway.commands.audit import Audit
 from gateway.commands.cancel_order import CancelOrder
 from gateway.commands.controls import Controls
@@ -36,9 +35,11 @@ from gateway.commands.record_report import RecordReport
 from gateway.commands.resolve_unknown import ResolveUnknown
 from gateway.commands.safety_view import safety_state
 from gateway.commands.submit_order import SubmitOrder
-from gateway.health import Watch
 from gateway.ledger.catalog import CATALOG
 from gateway.ledger.ledger import Ledger
+from gateway.main import wiring
+from gateway.main.background import Background
+from gateway.main.health import Watch
 from gateway.ports import MirrorUnavailable
 from gateway.projections.audit import Report, verify
 from gateway.projections.catalog import PROJECTIONS
@@ -51,7 +52,7 @@ from gateway.reconcile.loop import Reconciler
 from gateway.reconcile.run import Pass
 from gateway.reconcile.shadow import ShadowLedger
 from gateway.settings import Settings
-from gateway.telemetry import Metrics, log
+from gateway.telemetry import GateLog, Metrics, log
 
 _log = log("gateway.main")
 
@@ -70,6 +71,7 @@ class Gateway:
         settings: Settings,
         *,
         track_doors: Track = lambda door: None,
+        new_gate_log: Callable[[], GateLog] = GateLog,
     ) -> None:
         self.settings = settings
         self.clock = SystemClock()
@@ -77,6 +79,7 @@ class Gateway:
         self.phase = Phase()
         self.background = Background(self.clock.now, self.metrics)
         self._track_doors = track_doors
+        self._new_gate_log = new_gate_log
         self.database = wiring.secret(settings.database_url)
         self._read_database = wiring.secret(settings.projections_database_url) or self.database
         self._build()
@@ -135,11 +138,12 @@ class Gateway:
             token_age_seconds=2 * settings.broker_deadline_seconds + DRAIN_SECONDS,
         )
         rules = wiring.risk_rules(settings)
+        self.market_data = wiring.market_data(settings, self.clock, self.link, self.metrics)
         around = Surroundings(
             ledger=self.ledger,
             mirror=self.mirror,
             reservations=self.reservations,
-            market_data=wiring.market_data(settings, self.clock, self.link, self.metrics),
+            market_data=self.market_data,
             broker=self.broker,
             clock=self.clock,
             metrics=self.metrics,
@@ -304,6 +308,7 @@ class Gateway:
             reconcile=self.reconciler,
             projections=self.projections,
             ledger=self.ledger,
+            market=self.market_data,
             read=self.read,
             verify=self.verify,
             audit=self.audit,
@@ -312,10 +317,11 @@ class Gateway:
             read_wait_seconds=settings.read_wait_timeout_ms / 1000,
             started_at=self.clock.now(),
             track=self._track_doors,
+            new_gate_log=self._new_gate_log,
         )
         return create_app(house, trusted_proxies=[str(host) for host in settings.trusted_proxy_hosts])
 
-    def _limit_trouble(self, action: str, timed_out: bool) -> None:
+    def _limit_trouble(self, action: str, timed_out: bool) -> None:  # noqa: FBT001 - the adapter's shape
         counter = self.metrics.limits_timeouts if timed_out else self.metrics.limits_errors
         counter.labels(action=action).inc()
 

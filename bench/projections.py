@@ -1,0 +1,219 @@
+"""Rebuilding read tables against one event a transaction, and how soon an append can be read.
+
+Run: `python -m bench.projections`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from gateway.adapters.embedded import EmbeddedPostgres
+from gateway.aggregates.booking import book
+from gateway.aggregates.order.events import OrderAccepted, OrderEvent, OrderFilled, Trade
+from gateway.aggregates.order.state import Order, evolve, submit
+from gateway.aggregates.position.state import Position, reserve
+from gateway.aggregates.position.state import evolve as evolve_position
+from gateway.aggregates.vocabulary import (
+    SYSTEM,
+    ClientOrderId,
+    ExecId,
+    OrderId,
+    OrdStatus,
+    OrdType,
+    ReportSource,
+    Side,
+    StrategyId,
+    Symbol,
+    Ticket,
+    TimeInForce,
+    order_stream,
+    position_stream,
+)
+from gateway.ledger import migrate
+from gateway.ledger.catalog import CATALOG
+from gateway.ledger.decision import Decision
+from gateway.ledger.envelope import Cause, Uncommitted
+from gateway.ledger.ledger import Ledger
+from gateway.projections.catalog import PROJECTIONS
+from gateway.projections.connection import connect
+from gateway.projections.engine import Projections
+from gateway.projections.follow import Follower
+from gateway.projections.offline import reading
+from gateway.projections.orders import ORDERS
+from gateway.projections.projection import Projection
+from gateway.projections.rebuild import open_tables, rebuild
+
+ORDERS_MADE = 30_000
+SYMBOLS = tuple(f"SYM{letter}" for letter in "ABCDEFGHIJKLMNOPQRST")
+OPENING = datetime(2026, 11, 20, 15, tzinfo=UTC)
+ONE_BY_ONE = 1_500
+APPENDS_A_SECOND = 100
+LIVE_SECONDS = 5
+
+
+def session(orders: int) -> Iterator[list[Uncommitted]]:
+    """A trading session, order by order: submitted, accepted, filled in two executions."""
+    positions: dict[str, Position] = {}
+    for number in range(orders):
+        yield list(_order(number, positions))
+
+
+def _order(number: int, positions: dict[str, Position]) -> Iterator[Uncommitted]:
+    symbol, now = SYMBOLS[number % len(SYMBOLS)], OPENING + timedelta(milliseconds=40 * number)
+    client_order_id = ClientOrderId(f"order-{number:08d}")
+    ticket = Ticket(
+        symbol=Symbol(symbol),
+        side=Side.SELL if number % 40 >= len(SYMBOLS) else Side.BUY,
+        qty=Decimal(10),
+        ord_type=OrdType.MARKET,
+        time_in_force=TimeInForce.DAY,
+        strategy_id=StrategyId(f"strategy-{number % 3}"),
+    )
+    held = positions.get(symbol)
+    order: Order | None = None
+    intent = submit(client_order_id=client_order_id, ticket=ticket, at=now)
+    room = reserve(
+        held,
+        symbol=ticket.symbol,
+        client_order_id=client_order_id,
+        side=ticket.side,
+        qty=ticket.qty,
+        limit=Decimal(10**9),
+    )
+    for events, booked in ((intent, room), *(((event,), None) for event in _facts(number, ticket, now))):
+        moves = book(order, events, held) if booked is None else booked
+        for event in events:
+            order = evolve(order, event)
+            yield Uncommitted(stream=order_stream(client_order_id), event=event)
+        for move in moves:
+            held = evolve_position(held, move)
+            yield Uncommitted(stream=position_stream(symbol), event=move)
+    if held is not None:
+        positions[symbol] = held
+
+
+def _facts(number: int, ticket: Ticket, now: datetime) -> Sequence[OrderEvent]:
+    accepted = OrderAccepted(
+        order_id=OrderId(f"broker-{number:08d}"),
+        broker_status="new",
+        status=OrdStatus.NEW,
+        transact_time=now,
+        source=ReportSource.REPLY,
+    )
+    return accepted, *(
+        OrderFilled(
+            symbol=ticket.symbol,
+            side=ticket.side,
+            strategy_id=ticket.strategy_id,
+            trade=Trade(
+                exec_id=ExecId(f"exec-{number:08d}-{half}"),
+                last_qty=Decimal(5),
+                last_px=Decimal(10_000 + number % 97) / 100,
+                transact_time=now,
+                cum_qty=Decimal(5 * half),
+            ),
+            source=ReportSource.STREAM,
+        )
+        for half in (1, 2)
+    )
+
+
+async def append(ledger: Ledger, events: Sequence[Uncommitted], command_id: str) -> int:
+    streams = {uncommitted.stream for uncommitted in events}
+    cause = Cause(
+        command_id=command_id, actor=SYSTEM, correlation_id=command_id, source="bench", occurred_at=OPENING
+    )
+    decision = Decision(events=events)
+    change = await ledger.writer.change(streams, lambda _: decision, cause, new=streams)
+    return change.position
+
+
+async def fill(ledger: Ledger, orders: int) -> None:
+    """Write a session, many orders at a time."""
+    waiting: list[Uncommitted] = []
+    for number, events in enumerate(session(orders)):
+        waiting.extend(events)
+        if number % 100 == 99:
+            await append(ledger, waiting, f"session-{number}")
+            waiting = []
+
+
+async def rebuilt(url: str, projections: Sequence[Projection[Any]]) -> float:
+    """Events a second from the first event to the proved and swapped table."""
+    async with reading(url, CATALOG) as log:
+        started = time.perf_counter()
+        proofs = await rebuild(url, log, projections)
+        return proofs[0].position / (time.perf_counter() - started)
+
+
+async def one_by_one(url: str) -> float:
+    """Events a second when each has a transaction of its own, as stock runners do it."""
+    async with reading(url, CATALOG) as log:
+        async with await connect(url) as connection:
+            await open_tables(connection, [ORDERS])
+        follower = Follower(url=url, log=log, projections=[ORDERS], batch=1)
+        started = time.perf_counter()
+        following = asyncio.create_task(follower.run())
+        await follower.wait_for(ONE_BY_ONE, ["orders"])
+        elapsed = time.perf_counter() - started
+        following.cancel()
+        return ONE_BY_ONE / elapsed
+
+
+async def lag(url: str) -> list[float]:
+    """Milliseconds from the durable append to all tables showing it, at some hundred events a second."""
+    waits: list[float] = []
+    async with Ledger.opened(url, CATALOG, build="bench") as ledger:
+        engine = Projections(url=url, log=ledger.log, projections=PROJECTIONS)
+        await engine.start()
+        await engine.wait_for(await ledger.log.head(), timeout=60)
+
+        async def one(number: int, events: list[Uncommitted]) -> None:
+            position = await append(ledger, events, f"live-{number}")
+            appended = time.perf_counter()
+            await engine.wait_for(position, timeout=30)
+            waits.append(1000 * (time.perf_counter() - appended))
+
+        async with asyncio.TaskGroup() as tasks:
+            for number, events in enumerate(session(APPENDS_A_SECOND * LIVE_SECONDS)):
+                tasks.create_task(one(number, events))
+                await asyncio.sleep(1 / APPENDS_A_SECOND)
+        await engine.stop()
+    return sorted(waits)
+
+
+async def measure(url: str) -> None:
+    async with Ledger.opened(url, CATALOG, build="bench") as ledger:
+        await fill(ledger, ORDERS_MADE)
+        head = await ledger.log.head()
+    slow = await one_by_one(url)
+    print(f"one event, one transaction: {slow:>10,.0f} events/s   (orders)")
+    for projections in ([ORDERS], PROJECTIONS):
+        rate = await rebuilt(url, projections)
+        names = ", ".join(projection.name for projection in projections)
+        print(f"rebuilt and proved:         {rate:>10,.0f} events/s {rate / slow:>6.1f}x   ({names})")
+    waits = await lag(url)
+    print(f"append to readable in every table, {7 * APPENDS_A_SECOND} events/s after {head:,}:", end=" ")
+    print(f"p50 {waits[len(waits) // 2]:.1f} ms, p99 {waits[len(waits) * 99 // 100]:.1f} ms")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        server = EmbeddedPostgres.start(Path(directory) / "postgres")
+        try:
+            server.create_database("bench")
+            migrate.upgrade(server.url("bench"))
+            asyncio.run(measure(server.url("bench")))
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()

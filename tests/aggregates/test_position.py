@@ -1,0 +1,180 @@
+"""One symbol: room, quarantine, adjustments, splits."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.aggregates.position.events import (
+    Book,
+    PositionAdjusted,
+    PositionFilled,
+    PositionQuarantined,
+    PositionReleased,
+    PositionReserved,
+    PositionSplit,
+    QuarantineLifted,
+)
+from gateway.aggregates.position.state import (
+    Position,
+    adjust,
+    evolve,
+    lift_quarantine,
+    quarantine,
+    reserve,
+    split,
+)
+from gateway.aggregates.refusals import PositionLimitExceeded, QuarantineNotActive
+from gateway.aggregates.vocabulary import EXTERNAL, ClientOrderId, ExecId, OrderId, Side, StrategyId, Symbol
+from tests.aggregates.desk import ALPHA, at, d
+from tests.kit.given import Given, given
+
+AAPL = Symbol("AAPL")
+ORDER = ClientOrderId("c0ffee")
+BETA = StrategyId("beta")
+BUY, SELL = Side.BUY, Side.SELL
+
+
+def reserved(side: Side, qty: int, order: str = "other") -> PositionReserved:
+    return PositionReserved(client_order_id=ClientOrderId(order), side=side, qty=d(qty))
+
+
+def bought(qty: int, px: int = 10, strategy: StrategyId = ALPHA, taken: int = 0) -> PositionFilled:
+    book = Book(qty=d(qty), cost=d(qty * px), realized=d(0))
+    return PositionFilled(
+        client_order_id=ORDER,
+        exec_id=ExecId("e1"),
+        strategy_id=strategy,
+        side=BUY,
+        qty=d(qty),
+        px=d(px),
+        transact_time=at(1),
+        provisional=False,
+        taken=d(taken),
+        account_realized=d(0),
+        strategy_realized=d(0),
+        account=book,
+        strategy=book,
+    )
+
+
+def asks(start: Given, side: Side, qty: int, limit: int = 1000, order: ClientOrderId = ORDER) -> object:
+    return start.when(reserve, symbol=AAPL, client_order_id=order, side=side, qty=d(qty), limit=d(limit))
+
+
+@pytest.mark.parametrize(
+    ("events", "side", "qty"),
+    [
+        ((bought(600),), SELL, 1600),
+        ((reserved(SELL, 900),), BUY, 1000),
+        ((bought(1500),), SELL, 100),
+        ((), BUY, 1000),
+        ((), SELL, 1000),
+    ],
+    ids=["through-flat", "other-side-rests", "reducing-beyond-the-limit", "long-to-the-limit", "short-to-it"],
+)
+def test_an_order_within_the_limit_takes_its_room(events: tuple[object, ...], side: Side, qty: int) -> None:
+    after = asks(given(evolve, *events), side, qty).then(reserved(side, qty, ORDER))  # type: ignore[attr-defined]
+    assert after.reserved_for(ORDER) == qty
+
+
+@pytest.mark.parametrize(
+    ("events", "side", "qty", "would_be"),
+    [
+        ((reserved(BUY, 801),), BUY, 300, 1101),
+        ((bought(600),), SELL, 1601, 1001),
+        ((bought(1500),), BUY, 1, 1501),
+        ((bought(500), reserved(SELL, 500)), BUY, 501, 1001),
+    ],
+    ids=["resting-buys", "beyond-short", "beyond-already", "a-resting-sell-makes-no-room"],
+)
+def test_an_order_beyond_the_limit_is_refused_with_the_worst_case(
+    events: tuple[object, ...], side: Side, qty: int, would_be: int
+) -> None:
+    refusal = asks(given(evolve, *events), side, qty).then_refused(  # type: ignore[attr-defined]
+        PositionLimitExceeded, symbol="AAPL", max_position_size=1000, would_be=would_be
+    )
+    assert refusal.detail == f"position_reservation: Position limit exceeded: {would_be} > 1000"
+
+
+def test_the_same_order_takes_room_once() -> None:
+    asks(given(evolve, reserved(BUY, 900, ORDER)), BUY, 900).then()  # type: ignore[attr-defined]
+
+
+def test_room_shrinks_by_executions_and_releases_and_is_gone_at_zero() -> None:
+    released = PositionReleased(client_order_id=ORDER, side=BUY, qty=d(60), reason="canceled")
+    position = given(evolve, reserved(BUY, 100, ORDER), bought(40, taken=40)).state
+    assert (position.qty, position.reserved_buy, position.reserved_sell) == (40, 60, 0)
+    assert evolve(position, released).reserved == {}
+
+
+def test_a_quarantine_of_the_symbol_holds_for_everybody() -> None:
+    found = PositionQuarantined(
+        strategy_id=None, reason="orphan_order_detected", at=at(1), kind="orphan", order_id=OrderId("b-1")
+    )
+    ask = {
+        "symbol": AAPL,
+        "strategy_id": None,
+        "reason": "orphan_order_detected",
+        "kind": "orphan",
+        "order_id": OrderId("b-1"),
+    }
+    position = given(evolve).when(quarantine, at=at(1), **ask).then(found)
+    assert position.quarantine_for(ALPHA).since == at(1)
+    given(evolve, found).when(quarantine, at=at(2), **ask).then()
+
+
+def test_a_further_cause_is_recorded_and_the_time_of_the_first_stays() -> None:
+    first = PositionQuarantined(strategy_id=BETA, reason="orphan", at=at(1), kind="orphan")
+    start = given(evolve, first)
+    terms = {"symbol": AAPL, "strategy_id": BETA, "reason": "mismatch", "kind": "position_mismatch"}
+    position = start.when(quarantine, at=at(9), break_id="break-1", **terms).then_state()
+    held = position.quarantine_for(BETA)
+    assert (held.since, held.kind, held.break_id) == (at(1), "position_mismatch", "break-1")
+    assert position.quarantine_for(ALPHA) is None
+
+
+@pytest.mark.parametrize("name", [None, "*"])
+def test_a_quarantine_is_lifted_by_an_operator_once(name: str | None) -> None:
+    held = PositionQuarantined(strategy_id=None, reason="orphan", at=at(1), kind="orphan")
+    lifted = QuarantineLifted(strategy_id=None, reason="looked into it", at=at(5))
+    position = given(evolve, held).when(lift_quarantine, name, reason="looked into it", at=at(5)).then(lifted)
+    assert position.quarantine_for(ALPHA) is None
+    again = given(evolve, held, lifted).when(lift_quarantine, name, reason="looked into it", at=at(6))
+    again.then_refused(QuarantineNotActive)
+
+
+def test_only_the_named_quarantine_is_lifted() -> None:
+    everybody = PositionQuarantined(strategy_id=None, reason="orphan", at=at(1), kind="orphan")
+    beta = PositionQuarantined(strategy_id=BETA, reason="orphan", at=at(1), kind="orphan")
+    position = (
+        given(evolve, everybody, beta).when(lift_quarantine, BETA, reason="fine", at=at(2)).then_state()
+    )
+    assert set(position.quarantines) == {"*"}
+
+
+def test_an_adjustment_is_a_delta_booked_under_external() -> None:
+    adjusted = PositionAdjusted(
+        qty=d(-20),
+        cost=d(-200),
+        reason="broker is right",
+        account=Book(qty=d(80), cost=d(800), realized=d(0)),
+        strategy=Book(qty=d(-20), cost=d(200), realized=d(0)),
+    )
+    start = given(evolve, bought(100))
+    position = start.when(adjust, qty=d(-20), cost=d(-200), reason="broker is right").then(adjusted)
+    assert (position.book_of(ALPHA).qty, position.book_of(EXTERNAL).qty) == (100, -20)
+    given(evolve).when(adjust, qty=d(0), cost=d(0), reason="nothing").then()
+
+
+def test_a_split_moves_every_book_and_leaves_resting_orders_alone() -> None:
+    after = Book(qty=d(40), cost=d(1000), realized=d(0))
+    done = PositionSplit(ratio=d(2), account=after, strategies=((ALPHA, after),))
+    start = given(evolve, bought(20, 50), reserved(BUY, 80, ORDER))
+    position = start.when(split, d(2)).then(done)
+    assert (position.qty, position.book_of(ALPHA).cost, position.reserved_for(ORDER)) == (40, 1000, 80)
+    start.when(split, d(1)).then()
+    given(evolve).when(split, d(2)).then()
+
+
+def test_a_symbol_never_touched_is_flat() -> None:
+    assert (Position().qty, Position().reserved_buy, Position().quarantine_for(ALPHA)) == (0, 0, None)
