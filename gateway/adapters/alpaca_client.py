@@ -129,7 +129,7 @@ class Trading(_OneRequest, TradingClient):
         self.harden(limits)
 
 
-class StockData(_OneRequest, StockHistoricalDataClient):
+class Stocks(_OneRequest, StockHistoricalDataClient):
     """The market data API, by `call` alone."""
 
     def __init__(self, key: str, secret: str, base_url: str, limits: Limits) -> None:

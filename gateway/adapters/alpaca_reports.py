@@ -146,8 +146,8 @@ def parse_order(raw: Any) -> BrokerOrder:
         client_order_id=ClientOrderId(_required(raw, "client_order_id")),
         symbol=Symbol(_required(raw, "symbol")),
         side=side,
-        ord_type=_enum(OrdType, raw.get("type") or raw.get("order_type"), OrdType.OTHER),
-        time_in_force=_enum(TimeInForce, raw.get("time_in_force"), TimeInForce.OTHER),
+        ord_type=_known(OrdType, raw.get("type") or raw.get("order_type")) or OrdType.OTHER,
+        time_in_force=_known(TimeInForce, raw.get("time_in_force")) or TimeInForce.OTHER,
         broker_status=status,
         status=STATUSES.get(status),
         qty=read_number(raw, "qty"),
@@ -231,14 +231,14 @@ def _transact_time(event: Raw, order: Raw) -> datetime | None:
 def _side(raw: Raw) -> Side | None:
     """Buy or sell; `sell_short` and intents such as `buy_to_close` say it too."""
     word = _text(raw.get("side")) or _text(raw.get("position_intent")) or ""
-    return _enum(Side, word.partition("_")[0], None)
+    return _known(Side, word.partition("_")[0])
 
 
-def _enum(kind: type[E], word: Any, otherwise: Any) -> Any:
+def _known(kind: type[E], word: Any) -> E | None:
     try:
         return kind(word)
     except ValueError:
-        return otherwise
+        return None
 
 
 def _mapping(raw: Any) -> Raw:

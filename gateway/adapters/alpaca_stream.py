@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 OnFrame = Callable[[bytes], Awaitable[None]]
 OnConnected = Callable[[], Coroutine[Any, Any, None]]
 
-_HANDSHAKE: Final = frozenset({"authorization", "listening"})
+_HANDSHAKE: Final = ("authorization", "listening")
 _START_SECONDS: Final = 10.0
 _STEADY_SECONDS: Final = 30.0
 _PACE_SECONDS: Final = 1.0
@@ -100,10 +100,9 @@ class _Stream(TradingStream):
     def _tap(self, frame: str | bytes) -> None:
         raw = frame.encode() if isinstance(frame, str) else frame
         message = read_json(raw)
-        stream = message.get("stream") if isinstance(message, dict) else None
-        if stream not in _HANDSHAKE:
+        if not isinstance(message, dict) or message.get("stream") not in _HANDSHAKE:
             self._owner.keep(raw)
-        elif message.get("data") and message["data"].get("status") == "unauthorized":
+        elif isinstance(data := message.get("data"), dict) and data.get("status") == "unauthorized":
             self.refused, self._should_run = True, False
             self._stop_stream_event.set()
 
@@ -178,6 +177,9 @@ class TradeUpdates:
 
     def force_reconnect(self) -> None:
         """Drop the connection and subscribe again; used when polling saw what the stream did not."""
+        if not self.connected:
+            return  # already on the way
+        self.connected = False
         self._background.spawn(self._stream.hang_up())
 
     def keep(self, raw: bytes) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from gateway.adapters.alpaca_client import Limits, StockData
+from gateway.adapters.alpaca_client import Limits, Stocks
 from gateway.adapters.alpaca_json import read_json
 from gateway.adapters.alpaca_reports import Unparsable, read_number, read_time
 from gateway.adapters.lanes import Lane, LaneFull
@@ -84,7 +84,7 @@ class AlpacaMarketData:
         self._lane = Lane(
             "market-data",
             threads=settings.threads,
-            connect=lambda: StockData(settings.key, settings.secret, settings.base_url, limits),
+            connect=lambda: Stocks(settings.key, settings.secret, settings.base_url, limits),
         )
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from gateway.ports import Clock
 _WINDOW: Final = 60.0
 _FIRST_PAUSE: Final = 5.0
 _LONGEST_PAUSE: Final = 60.0
-_CANCEL_PACE: Final = 1.0
+_PACE: Final = 1.0
 
 
 class Urgency(IntEnum):
@@ -27,7 +27,11 @@ class Urgency(IntEnum):
 
 
 class RateBudget:
-    """At most `per_minute` requests in any minute; after a refusal only cancels go on, one a second."""
+    """At most `per_minute` requests in any minute.
+
+    After a refusal only cancels and look-ups go on, one of each a second: cancels reduce risk, look-ups tell
+    what became of the refused request.
+    """
 
     def __init__(self, per_minute: int, clock: Clock) -> None:
         self._per_minute = per_minute
@@ -37,7 +41,7 @@ class RateBudget:
         self._told_until = 0.0
         self._paused_until = 0.0
         self._next_pause = _FIRST_PAUSE
-        self._last_cancel = -inf
+        self._last = {Urgency.CANCEL: -inf, Urgency.LOOKUP: -inf}
 
     async def take(self, urgency: Urgency, *, within: float) -> bool:
         """Take one request out of the budget, waiting at most `within` seconds for it."""
@@ -49,8 +53,8 @@ class RateBudget:
         now = self._clock.monotonic()
         self._taken.append(now)
         self._told -= 1
-        if urgency is Urgency.CANCEL:
-            self._last_cancel = now
+        if urgency in self._last:
+            self._last[urgency] = now
         return True
 
     def answered(self, remaining: int | None = None, reset_in: float | None = None) -> None:
@@ -76,8 +80,8 @@ class RateBudget:
         """Seconds until a request of this urgency may leave; 0 for now."""
         now = self._clock.monotonic()
         if now < self._paused_until:
-            paced = self._last_cancel + _CANCEL_PACE
-            return (paced if urgency is Urgency.CANCEL else self._paused_until) - now
+            paced = self._last[urgency] + _PACE if urgency in self._last else self._paused_until
+            return paced - now
         reserved = self._per_minute * urgency // 100
         if now < self._told_until and self._told <= reserved:
             return self._told_until - now

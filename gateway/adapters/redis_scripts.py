@@ -65,6 +65,7 @@ local function sweep_tokens(key, live, done, oldest)
 end
 
 local function drop_done(key, done)
+    if redis.call('HEXISTS', key, 'version') == 0 then return end
     for id in pairs(done) do
         local token = token_at(key .. ':token:' .. id)
         if token and token.under_way then
@@ -246,7 +247,7 @@ local generation, symbol, id, side, qty, limit, above, below = unpack(ARGV)
 local key = room_key(symbol)
 local token = key .. ':token:' .. id
 if not built_for(generation) then return not_built() end
-if redis.call('EXISTS', key) == 0 then
+if redis.call('HEXISTS', key, 'version') == 0 then
     if redis.call('SISMEMBER', ROOMS, symbol) == 1 then
         return redis.error_reply('MIRROR lost the room of ' .. symbol)
     end

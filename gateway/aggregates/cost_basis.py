@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from gateway.aggregates.exact import minus, plus, ratio, times
-from gateway.aggregates.position.events import Book
 from gateway.aggregates.vocabulary import ZERO, Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """Average-cost book. `qty` signed shares, `cost` >= 0 of the open quantity, `realized` P&L to date."""
+
+    qty: Decimal
+    cost: Decimal
+    realized: Decimal
+
 
 FLAT: Final = Book(qty=ZERO, cost=ZERO, realized=ZERO)
 _COST_PLACES: Final = 10

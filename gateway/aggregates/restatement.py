@@ -8,10 +8,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from gateway.aggregates import cost_basis
-from gateway.aggregates.cost_basis import FLAT
+from gateway.aggregates.cost_basis import FLAT, Book
 from gateway.aggregates.exact import minus, plus
 from gateway.aggregates.position.events import (
-    Book,
     DailyDifference,
     ExecutionRestated,
     PositionAdjusted,

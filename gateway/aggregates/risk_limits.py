@@ -12,7 +12,7 @@ from gateway.aggregates.vocabulary import Symbol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """None switches a check off. Notional in the account's currency, quantity in shares, ADV as a fraction."""
+    """None switches a check off. Notional in the account's currency, quantity in shares, ADV a fraction."""
 
     max_notional: Decimal | None = None
     max_qty: Decimal | None = None

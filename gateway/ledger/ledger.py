@@ -68,7 +68,7 @@ class Ledger:
 
     @property
     def desk(self) -> Desk:
-        """Live streams as of the last batch; a decision looks at its own `States.desk` instead."""
+        """Live streams as of the last batch or `catch_up`; a decision looks at its own `States.desk`."""
         return self._cache
 
     @property
@@ -106,6 +106,10 @@ class Ledger:
         """The newest state of one stream and its version. Raises LedgerUnavailable."""
         states = await self.writer.look([stream])
         return states[stream], states.version(stream)
+
+    async def catch_up(self) -> None:
+        """Bring the desk up to what every process has written. Raises LedgerUnavailable."""
+        await self.writer.look(())
 
     def lease(self, name: str, holder: str, cause: Cause) -> AbstractAsyncContextManager[Lease]:
         """Wait for a lease and hold it: `async with ledger.lease(…) as lease`."""

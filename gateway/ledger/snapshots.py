@@ -39,13 +39,16 @@ class Snapshots:
         self._catalog = catalog
         self._cache = cache
         self._due: dict[str, Entry] = {}
+        self._next: dict[str, int] = {}
         self._desk_position = 0
         self._desk_version = " ".join(f"{kind.prefix}{kind.state_version}" for kind in catalog.kinds)
 
     def notice(self, changed: Iterable[tuple[str, Entry]]) -> None:
         """Called by the writer for what it has just recorded; only remembers."""
         for stream, entry in changed:
-            if entry.version % self._catalog.kind_of(stream).snapshot_every == 0:
+            every = self._catalog.kind_of(stream).snapshot_every
+            if entry.version >= self._next.get(stream, every):
+                self._next[stream] = entry.version + every
                 self._due[stream] = entry
 
     async def keep_due(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -149,6 +149,3 @@ class Store:
         if self._connection is None:
             raise psycopg.OperationalError("the writer has no connection")
         return self._connection
-
-
-Kept = Callable[[list[tuple[str, Entry]]], None]

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
@@ -14,14 +14,17 @@ from uuid import uuid4
 from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.aggregates.vocabulary import SYSTEM
 from gateway.ledger.bell import Bell
-from gateway.ledger.cache import Cache, Draft
+from gateway.ledger.cache import Cache, Draft, Entry
 from gateway.ledger.catalog_types import Catalog
 from gateway.ledger.connection import CONFLICT, UNAVAILABLE
 from gateway.ledger.decision import Batch, Change, Command, Decide, Decision, States, bodies
 from gateway.ledger.envelope import Cause, Row, recorded
-from gateway.ledger.store import PAGE, Kept, Store
+from gateway.ledger.store import PAGE, Store
 
 log = logging.getLogger(__name__)
+
+Kept = Callable[[list[tuple[str, Entry]]], None]
+"""Told of every state the writer has just made durable."""
 
 LARGEST_BATCH: Final = 512
 MISSES_BEFORE_HOLDING: Final = 2
@@ -152,26 +155,23 @@ class Writer:
         """Try until all are answered. Raises LedgerUnavailable when patience is at an end."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + PATIENCE
-        left, misses, failures = commands, 0, 0
+        left, misses, failures, in_conflict = commands, 0, 0, False
         while left:
             before = len(left)
             try:
                 await self._store.open()
-                left = await self._attempt(left, hold=misses >= MISSES_BEFORE_HOLDING)
+                if in_conflict:
+                    left, in_conflict = await self._resolve_conflict(left), False
+                else:
+                    left = await self._attempt(left, hold=misses >= MISSES_BEFORE_HOLDING)
                 misses = 0 if len(left) < before else misses + 1
-            except CONFLICT as error:
+            except (*CONFLICT, *UNAVAILABLE) as error:
                 await self._store.recover(error)
-                left = await self._resolve_conflict(left)
-                failure: Exception = error
-            except UNAVAILABLE as error:
-                await self._store.recover(error)
-                failure = error
-            else:
-                continue
-            if loop.time() > give_up_at:
-                raise LedgerUnavailable(str(failure)) from failure
-            failures += 1
-            await asyncio.sleep(random.uniform(0.5, 1) * min(0.02 * failures, 0.2))  # noqa: S311 - jitter
+                in_conflict = isinstance(error, CONFLICT)
+                if loop.time() > give_up_at:
+                    raise LedgerUnavailable(str(error)) from error
+                failures += 1
+                await asyncio.sleep(random.uniform(0.5, 1) * min(0.02 * failures, 0.2))  # noqa: S311 - jitter
 
     async def _attempt(self, commands: list[Command], *, hold: bool) -> list[Command]:
         """Decide and append once; returns the commands that are still to be answered."""

@@ -26,7 +26,7 @@ from gateway.commands.audit import Audit
 from gateway.commands.cancel_order import CancelOrder
 from gateway.commands.controls import Controls
 from gateway.commands.fill_gap import FillGap
-from gateway.commands.gates.walk import Surroundings
+from gateway.commands.gates.walk import RiskRules, Surroundings
 from gateway.commands.keep_mirror import KeepMirror
 from gateway.commands.last_look import LastLook
 from gateway.commands.outcome import RecordOutcome
@@ -125,7 +125,7 @@ class Gateway:
         )
 
     def build_desk(self, generation: str, recon_version: int) -> None:
-        """What needs the ledger to be open: the mirror of this ledger, and the gates' surroundings."""
+        """What needs the ledger to be open: the mirror of this ledger, and all that decides on its state."""
         settings = self.settings
         self.mirror = redis_safety.RedisSafetyMirror(self.link, generation=generation)
         self.reservations = redis_reservations.RedisReservations(self.link, generation=generation)
@@ -137,8 +137,13 @@ class Gateway:
             check_seconds=settings.mirror_check_interval_seconds,
             token_age_seconds=2 * settings.broker_deadline_seconds + DRAIN_SECONDS,
         )
-        rules = wiring.risk_rules(settings)
         self.market_data = wiring.market_data(settings, self.clock, self.link, self.metrics)
+        self._build_commands(wiring.risk_rules(settings), recon_version)
+        self._build_background_work(recon_version)
+        self.updates = self._trade_updates()
+        self.watch = self._watch()
+
+    def _build_commands(self, rules: RiskRules, recon_version: int) -> None:
         around = Surroundings(
             ledger=self.ledger,
             mirror=self.mirror,
@@ -161,9 +166,12 @@ class Gateway:
             keep_mirror=self.keep_mirror,
             clock=self.clock,
             metrics=self.metrics,
-            quiet_period=timedelta(seconds=settings.circuit_breaker_quiet_period_seconds),
+            quiet_period=timedelta(seconds=self.settings.circuit_breaker_quiet_period_seconds),
             default_thresholds=rules.default_thresholds,
         )
+
+    def _build_background_work(self, recon_version: int) -> None:
+        settings = self.settings
         self.resolver = ResolveUnknown(
             ledger=self.ledger,
             broker=self.broker,
@@ -187,8 +195,6 @@ class Gateway:
             start_version=recon_version,
             loop_state=self._loop_state,
         )
-        self.updates = self._trade_updates()
-        self.watch = self._watch()
 
     def _trade_updates(self) -> TradeUpdates | None:
         settings = self.settings

@@ -188,28 +188,32 @@ async def run(settings: Settings) -> None:
     gateway = Gateway(settings)
     lifecycle = Lifecycle(gateway)
     await lifecycle.start()
+    try:
+        await _serve(gateway)
+    finally:
+        await lifecycle.stop()
+
+
+async def _serve(gateway: Gateway) -> None:
+    """Answer requests until told to stop; those under way are answered first."""
     server = _Server(
         uvicorn.Config(
             gateway.app(),
-            host=settings.http_host,
-            port=settings.http_port,
+            host=gateway.settings.http_host,
+            port=gateway.settings.http_port,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=int(DRAIN_SECONDS),
         )
     )
-    loop = asyncio.get_running_loop()
 
     def drain() -> None:
         gateway.phase.draining = True
         server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, drain)
-    try:
-        await server.serve()
-    finally:
-        await lifecycle.stop()
+        asyncio.get_running_loop().add_signal_handler(number, drain)
+    await server.serve()
 
 
 def serve(settings: Settings) -> None:

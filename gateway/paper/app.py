@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,6 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket
 
 from gateway.paper.answers import refused, unknown_path, wrong_method
 from gateway.paper.control import Control
@@ -20,8 +20,11 @@ from gateway.paper.facts import Source
 from gateway.paper.house import House, Opening
 from gateway.paper.keys import Key
 from gateway.paper.market_api import MarketApi
+from gateway.paper.stream import Stream
 from gateway.paper.trading_api import TradingApi
 from gateway.paper.wire import Wire
+
+log = logging.getLogger(__name__)
 
 
 def create_app(house: House) -> Wire:
@@ -30,25 +33,28 @@ def create_app(house: House) -> Wire:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         keeping_time = asyncio.create_task(house.keep_time())
+        keeping_time.add_done_callback(_report_end)
         yield
         keeping_time.cancel()
         house.journal.close()
-
-    async def stream(websocket: WebSocket) -> None:
-        await house.hub.serve(websocket, house.keys)
 
     app = Starlette(
         routes=[
             *TradingApi(house).routes(),
             *MarketApi(house).routes(),
             *Control(house).routes(),
-            WebSocketRoute("/stream", stream),
+            WebSocketRoute("/stream", Stream(house).serve),
         ],
         exception_handlers={Refusal: refused, 404: unknown_path, 405: wrong_method},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
     return Wire(app, house)
+
+
+def _report_end(keeping_time: asyncio.Task[None]) -> None:
+    if not keeping_time.cancelled():
+        log.critical("the clock of the exchange has stopped", exc_info=keeping_time.exception())
 
 
 def serve(

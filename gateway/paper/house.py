@@ -14,6 +14,7 @@ from gateway.paper.clock import wall
 from gateway.paper.exchange import Exchange
 from gateway.paper.facts import Fed, Opened, Quoted, Source
 from gateway.paper.feed import Feed
+from gateway.paper.hub import Hub
 from gateway.paper.journal import Journal
 from gateway.paper.kernel import Kernel
 from gateway.paper.keys import Key, Keys
@@ -21,7 +22,6 @@ from gateway.paper.market_data import MarketData
 from gateway.paper.orders import ZERO
 from gateway.paper.request_log import RequestLog
 from gateway.paper.sockets import Sockets
-from gateway.paper.stream import Hub
 
 DEFAULT_KEY = Key(key_id="PKLOCALEXCHANGE", secret="local-exchange-secret")  # noqa: S106 (opens only this toy)
 
@@ -49,7 +49,7 @@ class House:
         self.keys = Keys(keys)
         self.requests = RequestLog()
         self.sockets = Sockets()
-        self.hub = Hub(lambda: self.kernel.faults, lambda: self.kernel.rules, self.sockets)
+        self.hub = Hub(lambda: self.kernel.faults, self.sockets)
         self._woken = asyncio.Event()
         self._open(opening)
 

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from gateway.ledger.connection import conninfo
+from gateway.aggregates.refusals import LedgerUnavailable
+from gateway.ledger.connection import UNAVAILABLE, conninfo
 
 Connection = AsyncConnection[Any]
 
 ROLE: Final = "ledger_proj"
 
 
-async def connect(url: str, *, hurried: bool = True) -> Connection:
+@asynccontextmanager
+async def connected(url: str, *, hurried: bool = True) -> AsyncIterator[Connection]:
     """A connection that may read the log and write the read tables, and nothing else.
 
     `hurried` bounds every wait, as following must; a rebuild takes its time. Without synchronous commit:
-    rows and checkpoint are lost together, and are folded again.
+    rows and checkpoint are lost together, and are folded again. Raises LedgerUnavailable.
     """
-    connection = await AsyncConnection.connect(conninfo(url, role=ROLE, limits=hurried), autocommit=True)
-    await connection.execute("set timezone to 'UTC'; set synchronous_commit to off")
-    return connection
+    try:
+        async with await AsyncConnection.connect(
+            conninfo(url, role=ROLE, limits=hurried), autocommit=True
+        ) as connection:
+            await connection.execute("set timezone to 'UTC'; set synchronous_commit to off")
+            yield connection
+    except UNAVAILABLE as error:
+        raise LedgerUnavailable(str(error)) from error

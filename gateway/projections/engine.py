@@ -13,12 +13,14 @@ from typing import Any, Final
 from gateway.aggregates.refusals import ProjectionBehind, RebuildInProgress
 from gateway.ledger.log import Log
 from gateway.projections import registry
-from gateway.projections.connection import connect
+from gateway.projections.connection import connected
 from gateway.projections.follow import AWAY, RETRY_SECONDS, Follower
 from gateway.projections.projection import Projection
 from gateway.projections.rebuild import URL_VARIABLE, open_tables
 from gateway.projections.standing import Standing, standings
 
+FAR_BEHIND: Final = 100_000
+"""Events behind the head at the start from which on a rebuild is quicker, and kinder to the event loop."""
 REBUILD_COMMAND: Final = (sys.executable, "-m", "gateway.projections")
 
 logger = logging.getLogger(__name__)
@@ -43,11 +45,11 @@ class Projections:
         self._rebuilds: set[asyncio.Task[bool]] = set()
 
     async def start(self) -> None:
-        """Create what is missing, follow, and rebuild whatever was made by another version of its fold.
+        """Create what is missing, follow, and rebuild what an older fold made or what is far behind.
 
-        Raises psycopg.OperationalError while there is no database.
+        Raises LedgerUnavailable.
         """
-        async with await connect(self._url) as connection:
+        async with connected(self._url) as connection:
             await open_tables(connection, self._projections.values())
         self._tasks = [
             asyncio.create_task(self._follower.run(), name="projections"),
@@ -70,6 +72,11 @@ class Projections:
     def failures(self) -> Mapping[str, str]:
         """The parked projections and why; health is degraded while there are any."""
         return {m.name: m.error for m in self._follower.members.values() if m.error is not None}
+
+    @property
+    def interruptions(self) -> int:
+        """How often following was broken off and taken up again; a lost connection counts too."""
+        return self._follower.interruptions
 
     @property
     def positions(self) -> Mapping[str, int]:
@@ -98,13 +105,13 @@ class Projections:
 
     async def status(self) -> list[Standing]:
         """Every projection as `GET /projections` shows it."""
-        async with await connect(self._url) as connection:
+        async with connected(self._url) as connection:
             return await standings(connection, self._projections.values(), running=self.running)
 
     async def rebuild(self, name: str) -> None:
         """Start a rebuild in a child process. Raises RebuildInProgress, KeyError for no such name."""
         projection = self._projections[name]
-        async with await connect(self._url) as connection:
+        async with connected(self._url) as connection:
             if name in await registry.rebuilding(connection, [name]) or self._is_rebuilding(name):
                 raise RebuildInProgress(f"{name} is being rebuilt", projection=name)
         self._start_rebuild([projection.name])
@@ -137,7 +144,7 @@ class Projections:
         return not failed
 
     async def _renew(self) -> None:
-        """Rebuild the tables that an older version of their fold made, until none is left."""
+        """Rebuild in a child process what following cannot bring up to date soon, until nothing is left."""
         pause = RETRY_SECONDS[0]
         while True:
             with suppress(*AWAY):
@@ -150,6 +157,10 @@ class Projections:
             pause = min(pause * 2, RETRY_SECONDS[1])
 
     async def _stale(self) -> list[str]:
-        async with await connect(self._url) as connection:
-            standing = await registry.entries(connection, list(self._projections))
-        return [name for name, p in self._projections.items() if standing[name].version < p.version]
+        async with connected(self._url) as connection:
+            standing = await standings(connection, self._projections.values(), running=False)
+        return [
+            s.name
+            for s in standing
+            if s.version < self._projections[s.name].version or s.lag_events > FAR_BEHIND
+        ]

@@ -15,12 +15,13 @@ from gateway.ledger.connection import UNAVAILABLE, conninfo
 from gateway.ledger.envelope import Recorded
 from gateway.ledger.log import Log
 from gateway.projections import registry
-from gateway.projections.connection import ROLE, Connection, connect
+from gateway.projections.connection import ROLE, Connection, connected
 from gateway.projections.folding import Folding, touched
 from gateway.projections.projection import Projection
 from gateway.projections.shelf import Shelf
 
-BATCH: Final = 1_000
+BATCH: Final = 250
+"""Events taken at once: few enough that catching up never holds the event loop for long."""
 IDLE_SECONDS: Final = 1.0
 """How long to wait for news at most, so that parked projections and new tables are looked at again."""
 RETRY_SECONDS: Final = (0.5, 30.0)
@@ -83,6 +84,7 @@ class Follower:
     log: Log
     projections: Collection[Projection[Any]]
     batch: int = BATCH
+    interruptions: int = field(default=0, init=False)
     members: dict[str, Member] = field(init=False)
     _bell: Bell = field(default_factory=Bell, init=False)
     _progress: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -100,12 +102,13 @@ class Follower:
         pause = RETRY_SECONDS[0]
         while True:
             try:
-                async with await connect(self.url) as connection:
+                async with connected(self.url) as connection:
                     await self._place(connection)
                     pause = RETRY_SECONDS[0]
                     while True:
                         await self._round(connection)
             except Exception as error:  # noqa: BLE001 - following must outlive whatever interrupts it
+                self.interruptions += 1
                 logger.warning("projections.interrupted", extra={"error": str(error), "pause": pause})
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_SECONDS[1])

@@ -8,9 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from gateway.aggregates.cost_basis import Book
 from gateway.aggregates.exact import minus, plus
 from gateway.aggregates.position.events import (
-    Book,
     PositionAdjusted,
     PositionBusted,
     PositionCorrected,

@@ -12,7 +12,7 @@ from gateway.ledger.envelope import Recorded
 from gateway.ledger.log import Log
 from gateway.projections import registry, tables
 from gateway.projections.comparison import Comparison, compare
-from gateway.projections.connection import Connection, connect
+from gateway.projections.connection import Connection, connected
 from gateway.projections.folding import Folding, touched
 from gateway.projections.projection import Projection
 from gateway.projections.shelf import Shelf
@@ -136,7 +136,7 @@ async def rebuild(
     Raises RebuildInProgress when one of them is being rebuilt already, in whatever process.
     """
     names = sorted(projection.name for projection in projections)
-    async with await connect(url, hurried=False) as connection:
+    async with connected(url, hurried=False) as connection:
         for name in names:
             await registry.claim_rebuild(connection, name)
         await open_tables(connection, projections)

@@ -17,7 +17,7 @@ from gateway.projections.connection import Connection
 from gateway.projections.projection import Key, Projection, Row
 from gateway.projections.sql import ddl
 
-READ_AHEAD: Final = 5_000
+READ_AHEAD: Final = 500
 
 
 class Shelf(Generic[Row]):

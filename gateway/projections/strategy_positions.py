@@ -8,8 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from gateway.aggregates.cost_basis import Book
 from gateway.aggregates.position.events import (
-    Book,
     PositionAdjusted,
     PositionBusted,
     PositionCorrected,

@@ -118,6 +118,24 @@ STRATEGY_POSITIONS: Final = Table(
     Column("position", BigInteger, nullable=False),
 )
 
+BREAKS: Final = Table(
+    "breaks",
+    _TEMPLATES,
+    Column("break_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("symbol", Text),
+    Column("client_order_id", Text),
+    Column("order_id", Text),
+    Column("ledger_value", Text, nullable=False),
+    Column("broker_value", Text, nullable=False),
+    Column("first_seen", _INSTANT, nullable=False),
+    Column("last_seen", _INSTANT, nullable=False),
+    Column("status", Text, nullable=False, index=True),
+    Column("resolution", Text),
+    Column("resolved_by", Text),
+    Column("position", BigInteger, nullable=False),
+)
+
 
 @lru_cache(maxsize=256)
 def physical(template: Table, table_name: str) -> Table:

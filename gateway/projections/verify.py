@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 from psycopg import IsolationLevel
 
 from gateway.ledger.log import Log
 from gateway.projections import registry
 from gateway.projections.comparison import Comparison, compare
-from gateway.projections.connection import connect
+from gateway.projections.connection import connected
 from gateway.projections.folding import Folding
 from gateway.projections.projection import Projection
 from gateway.projections.shelf import Shelf
 
+BITE: Final = 500
+
 
 async def fold_log(log: Log, projections: Collection[Projection[Any]], *, upto: int) -> Folding:
-    """The projections as they were when the log ended at `upto`, folded from the first event."""
+    """The projections as they were when the log ended at `upto`, folded from the first event.
+
+    In small bites, because it is asked for inside a serving process too.
+    """
     folding = Folding(projections)
     if upto > 0:
-        async for batch in log.scan(upto=upto):
+        async for batch in log.scan(upto=upto, batch=BITE):
             folding.take(batch)
     return folding
 
@@ -34,7 +39,7 @@ async def verify_projections(
     A table that another version of its projection made is left out: its rebuild replaces it anyway.
     """
     by_name = {projection.name: projection for projection in projections}
-    async with await connect(url, hurried=False) as connection:
+    async with connected(url, hurried=False) as connection:
         await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         async with connection.transaction():
             entries = await registry.entries(connection, list(by_name))

@@ -266,16 +266,21 @@ async def test_a_look_up_by_the_brokers_id_takes_no_other_order() -> None:
         assert isinstance(await broker.order_by_id(OrderId("another")), Unreadable)
 
 
-async def test_after_a_429_nothing_but_cancels_leaves() -> None:
+async def test_after_a_429_the_order_is_looked_up_and_cancels_leave_but_no_submission_does() -> None:
     async def refusing(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(message(204) if asked.method == "DELETE" else message(429, b"", {"retry-after": "7"}))
+        if asked.method == "POST":
+            writer.write(message(429, b"", {"retry-after": "7"}))
+        elif asked.method == "DELETE":
+            writer.write(message(204))
+        else:
+            writer.write(message(404, {"code": 40410000, "message": "order not found"}))
 
     async with talking(refusing) as (broker, served):
         assert await broker.submit(ID, TICKET) == RateLimited(retry_after=7)
+        assert await broker.order_by_client_id(ID) == Absent()
         assert isinstance(await broker.submit(ID, TICKET), NotSent)
-        assert isinstance(await broker.order_by_client_id(ID), Unreadable)
         assert await broker.cancel(OrderId("o-1")) == CancelTaken()
-        assert [asked.method for asked in served.asked] == ["POST", "DELETE"]
+        assert [asked.method for asked in served.asked] == ["POST", "GET", "DELETE"]
 
 
 async def test_every_call_is_counted_by_operation_and_status() -> None:

@@ -117,7 +117,6 @@ async def test_an_unknown_order_cannot_be_canceled(broker: AlpacaBroker) -> None
         {"name": "http.hang", "phase": "after", "seconds": 2},
         {"name": "http.body", "body": "[]"},
         {"name": "http.redirect", "status": 307, "location": "http://127.0.0.1:1/v2/orders"},
-        {"name": "http.truncate", "bytes": 20},
     ],
     ids=lambda fault: " ".join(str(value) for value in fault.values()),
 )

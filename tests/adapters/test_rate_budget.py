@@ -69,13 +69,17 @@ async def test_the_brokers_own_count_is_taken_over_until_it_starts_anew(
     assert await budget.take(Urgency.SUBMIT, within=0)
 
 
-async def test_after_a_refusal_only_cancels_go_on_once_a_second(budget: RateBudget, clock: HandClock) -> None:
+@pytest.mark.parametrize("urgency", [Urgency.CANCEL, Urgency.LOOKUP])
+async def test_after_a_refusal_only_cancels_and_look_ups_go_on_once_a_second(
+    budget: RateBudget, clock: HandClock, urgency: Urgency
+) -> None:
     budget.refused(30)
     assert budget.pause == 30
     assert not await budget.take(Urgency.SUBMIT, within=5)
-    assert await spend(budget, Urgency.CANCEL) == 1
+    assert not await budget.take(Urgency.SWEEP, within=5)
+    assert await spend(budget, urgency) == 1
     clock.seconds += 1
-    assert await spend(budget, Urgency.CANCEL) == 1
+    assert await spend(budget, urgency) == 1
     clock.seconds += 29
     assert await budget.take(Urgency.SUBMIT, within=0)
 

@@ -32,7 +32,7 @@ class HandClock:
 
 @pytest.fixture
 async def link(redis_url: str) -> AsyncIterator[RedisLink]:
-    link = RedisLink(redis_url)
+    link = RedisLink(redis_url, timeout=1.0)
     yield link
     await link.close()
 

@@ -23,7 +23,7 @@ GENERATION = "ledger-1"
 
 @pytest.fixture
 async def link(redis_url: str) -> AsyncIterator[RedisLink]:
-    link = RedisLink(redis_url)
+    link = RedisLink(redis_url, timeout=1.0)
     yield link
     await link.close()
 
@@ -165,7 +165,9 @@ async def test_room_of_a_mirror_never_built_or_lost_is_unavailable(
     with pytest.raises(MirrorUnavailable):
         await take(room, "a", BUY, "1")
     await build(mirror, ledger("900"))
+    await take(room, "under-way", BUY, "50")
     server.delete("position_reservation:AAPL")
+    await room.give_back(ClientOrderId("under-way"), AAPL)
     with pytest.raises(MirrorUnavailable):
         await take(room, "a", BUY, "1")
     server.flushdb()

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.aggregates.cost_basis import FLAT, adjust, apply, average_px, split, unrealized
+from gateway.aggregates.cost_basis import FLAT, Book, adjust, apply, average_px, split, unrealized
 from gateway.aggregates.exact import canonical, minus, plus, times, total
-from gateway.aggregates.position.events import Book
 from gateway.aggregates.vocabulary import Side
 
 Execution = tuple[Side, Decimal, Decimal]

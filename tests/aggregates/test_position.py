@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.aggregates.cost_basis import Book
 from gateway.aggregates.position.events import (
-    Book,
     PositionAdjusted,
     PositionFilled,
     PositionQuarantined,

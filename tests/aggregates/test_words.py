@@ -15,6 +15,7 @@ from gateway.aggregates.vocabulary import (
 from tests.aggregates.desk import (
     Desk,
     broker_order,
+    cancel_rejected,
     d,
     report,
     word,
@@ -68,3 +69,9 @@ def test_the_brokers_order_is_ours_only_when_every_term_is() -> None:
     assert order.same_ticket_at_broker(broker_order(qty=d("100.0"))) == ()
     other = broker_order(qty=d(50), limit_px=None, time_in_force=TimeInForce.GTC)
     assert order.same_ticket_at_broker(other) == ("qty", "limit_px", "time_in_force")
+
+
+def test_a_cancel_pending_anew_after_a_refusal_is_pending_again() -> None:
+    desk = Desk().submit().accepted().hears(word("pending_cancel", 3), cancel_rejected(4))
+    assert desk.shows == "new (0/100)"
+    assert desk.hears(word("pending_cancel", 6)).shows == "pending_cancel (0/100)"

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.house import NOW, Straw
+from tests.api.doubles import NOW
+from tests.api.house import Straw
 
 ORDER: dict[str, Any] = {"symbol": "AAPL", "side": "buy", "qty": 10}
 LIMIT: dict[str, Any] = ORDER | {"order_type": "limit"}

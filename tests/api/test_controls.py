@@ -11,7 +11,8 @@ from gateway.aggregates.refusals import (
     ReconciliationNotAttempted,
     UnresolvedOrphans,
 )
-from tests.api.house import HEAD, Straw
+from tests.api.doubles import HEAD
+from tests.api.house import Straw
 
 SWITCH = "/api/v1/kill-switch"
 ENGAGE = {"reason": "fat-finger storm", "operator": "bob"}

@@ -11,7 +11,8 @@ import structlog
 from gateway.aggregates.refusals import KillSwitchNotEngaged, LedgerUnavailable, Refusal, Unavailable
 from gateway.api.deps import Phase
 from gateway.api.errors import STATUS
-from tests.api.house import HEAD, Straw, straw_house
+from tests.api.doubles import HEAD
+from tests.api.house import Straw, straw_house
 
 ORDER = {"symbol": "AAPL", "side": "buy", "qty": 10}
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.aggregates.refusals import BrokerRejected, KillSwitchEngaged, PositionLimitExceeded
-from tests.api.house import HEAD, NOW, Straw, refusing
+from tests.api.doubles import HEAD, NOW
+from tests.api.house import Straw, refusing
 
 ORDER = {"symbol": "AAPL", "side": "buy", "qty": 10}
 ORDERS = "/api/v1/orders"

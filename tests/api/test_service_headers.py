@@ -11,7 +11,8 @@ import pytest
 
 from gateway.api.service_headers import ServiceRules, SignedRequest
 from gateway.ports import MirrorUnavailable
-from tests.api.house import NOW, SERVICE_SECRET, SERVICES, Straw, straw_house
+from tests.api.doubles import NOW
+from tests.api.house import SERVICE_SECRET, SERVICES, Straw, straw_house
 
 BODY = b'{"symbol":"AAPL","side":"buy","qty":10}'
 AT = str(int(NOW.timestamp()))

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from gateway.aggregates.vocabulary import ActorKind
 from gateway.api.refusals import InvalidToken
 from gateway.api.tokens import installation_secret, mint, principal_from
-from tests.api.house import JWT_SECRET, NOW, Straw, straw_house, token_rules
+from tests.api.doubles import NOW
+from tests.api.house import JWT_SECRET, Straw, straw_house, token_rules
 
 CLAIMS: dict[str, Any] = {
     "iss": "trading-platform-web-console",

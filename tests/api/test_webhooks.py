@@ -9,7 +9,8 @@ import pytest
 
 from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.api.webhook_signature import signature
-from tests.api.house import HEAD, NOW, WEBHOOK, WEBHOOK_SECRET, Receipt, Straw, straw_house
+from tests.api.doubles import HEAD, NOW, Receipt
+from tests.api.house import WEBHOOK, WEBHOOK_SECRET, Straw, straw_house
 
 FILL = b'{"event":"fill"}'
 WITHOUT_TIME = "6336589f6dbabc565db23d203f80269f54200f98d31b434ea283944d56f55c8a"

@@ -39,9 +39,7 @@ def create_test_app(database: str, redis_url: str, exchange: Exchange, tmp_path:
     return partial(_running, defaults, tmp_path / "home")
 
 
-def _running(
-    defaults: dict[str, Any], home: Path, **options: Any
-) -> AbstractAsyncContextManager[House]:
+def _running(defaults: dict[str, Any], home: Path, **options: Any) -> AbstractAsyncContextManager[House]:
     return running(**{**defaults, "home": home, **options})
 
 

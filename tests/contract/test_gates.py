@@ -140,9 +140,7 @@ async def test_kill_switch_engage_requires_operator_permission(house: House) -> 
 
 async def test_circuit_breaker_disabled_really_opens_the_gate(create_test_app: CreateTestApp) -> None:
     gates = GateLogger()
-    async with create_test_app(
-        gate_logger=gates, environment={"CIRCUIT_BREAKER_ENABLED": "false"}
-    ) as house:
+    async with create_test_app(gate_logger=gates, environment={"CIRCUIT_BREAKER_ENABLED": "false"}) as house:
         await house.trip_circuit_breaker()
         response = await house.submit()
     assert response.status_code == 200, response.text

@@ -169,6 +169,13 @@ def test_the_upgrade_can_be_refused(exchange: Exchange) -> None:
         assert len(exchange.ctl("GET", "connections")) == 1
 
 
+def test_refused_keys_are_refused_on_the_stream_too(exchange: Exchange) -> None:
+    exchange.arm("http.auth")
+    with connected(exchange) as listener:
+        login = {"action": "auth", "key": exchange.key, "secret": exchange.secret}
+        assert listener.ask(login)["data"]["status"] == "unauthorized"
+
+
 @pytest.mark.parametrize("mode", ["unauthorized", "hang", "event_first"])
 def test_the_handshake_can_go_wrong(exchange: Exchange, mode: str) -> None:
     exchange.arm("ws.auth", mode=mode)

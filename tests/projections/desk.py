@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -34,7 +35,7 @@ from gateway.aggregates.vocabulary import (
     position_stream,
 )
 from gateway.ledger.catalog import CATALOG
-from gateway.ledger.decision import Decision
+from gateway.ledger.decision import Decision, States
 from gateway.ledger.envelope import Cause, Recorded, Uncommitted
 from gateway.ledger.ledger import Ledger
 
@@ -301,10 +302,13 @@ async def record(ledger: Ledger, appends: Iterable[Append]) -> int:
             source="system",
             occurred_at=OPENING,
         )
-        decision = Decision(events=append)
-        change = await ledger.writer.change(streams, lambda _, made=decision: made, cause, new=streams)
+        change = await ledger.writer.change(streams, partial(_decided, append), cause, new=streams)
         position = change.position
     return position
+
+
+def _decided(append: Append, _: States) -> Decision:
+    return Decision(events=append)
 
 
 def _recorded(position: int, uncommitted: Uncommitted) -> Recorded:

@@ -179,5 +179,5 @@ async def following(
 async def until(condition: Callable[[], bool]) -> None:
     """Look again and again. Raises TimeoutError after ten seconds."""
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - the database has no event to wait for
+        while not condition():
             await asyncio.sleep(0.005)

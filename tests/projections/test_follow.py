@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -21,7 +22,7 @@ from gateway.ledger.envelope import Recorded
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.migrate import upgrade
 from gateway.projections.projection import Key
-from gateway.projections.rebuild import URL_VARIABLE
+from gateway.projections.rebuild import URL_VARIABLE, rebuild
 from gateway.projections.standing import Condition
 from gateway.projections.verify import verify_projections
 from tests.projections.tally import (
@@ -115,6 +116,35 @@ async def test_a_projection_that_fails_is_parked_and_goes_on_when_it_can_while_o
         assert {s.state for s in await engine.status()} == {Condition.LIVE}
 
 
+async def test_a_table_that_refuses_a_row_parks_its_projection_alone(database: str) -> None:
+    async with opened(database) as ledger, following(database, ledger) as engine:
+        await engine.wait_for(await record(ledger, ("1", "red")), timeout=5)
+        with psycopg.connect(database) as connection:
+            connection.execute("alter table read.labels_v1_1 add check (total < 10)")
+        end = await record(ledger, ("5", "blue"), ("20", "red"), ("5", "blue"))
+        await engine.wait_for(end, ["tallies"], timeout=5)
+        await until(lambda: "labels" in engine.failures)
+        assert "position 3: CheckViolation" in engine.failures["labels"]
+        assert table(database, "labels") == {"red": (Decimal(1), 1, 1), "blue": (Decimal(5), 1, 2)}
+        with psycopg.connect(database) as connection:
+            connection.execute("alter table read.labels_v1_1 drop constraint labels_v1_1_total_check")
+        await until(lambda: not engine.failures)
+        assert table(database, "labels") == {"red": (Decimal(21), 2, 3), "blue": (Decimal(10), 2, 4)}
+
+
+async def test_a_table_that_was_dropped_parks_its_projection_until_it_is_rebuilt(database: str) -> None:
+    async with opened(database) as ledger, following(database, ledger) as engine:
+        await engine.wait_for(await record(ledger, ("1", "red")), timeout=5)
+        with psycopg.connect(database) as connection:
+            connection.execute("drop table read.labels_v1_1")
+        end = await record(ledger, ("1", "red"))
+        await engine.wait_for(end, ["tallies"], timeout=5)
+        await until(lambda: "labels" in engine.failures)
+        await rebuild(database, ledger.log, [LABELS])
+        await until(lambda: not engine.failures)
+        assert table(database, "labels") == {"red": (Decimal(2), 2, end)}
+
+
 async def test_an_event_of_an_unknown_shape_stops_those_who_hear_it_and_is_never_skipped(
     database: str,
 ) -> None:
@@ -171,6 +201,7 @@ async def test_lost_connections_lose_nothing_and_the_checkpoint_only_grows(datab
             await asyncio.sleep(0.05)
         await engine.wait_for(end, timeout=10)
         assert seen == sorted(seen)
+        assert engine.interruptions > 0
         assert table(database, "labels") == {"red": (Decimal(1600), 1600, 1600)}
 
 
@@ -180,10 +211,9 @@ async def test_a_follower_killed_at_any_moment_resumes_exactly(database: str) ->
             end = await record(ledger, ("1", "red"))
         seen = []
         for _ in range(3):
-            end = await record(ledger, *[("1", "red")] * 20_000)
+            end = await record(ledger, *[("1", "red")] * 6_000)
             child = await _follower(database)
-            reached = checkpoint(database, "labels")
-            await until(lambda at=reached: checkpoint(database, "labels") > at)
+            await until(partial(_moved, database, checkpoint(database, "labels")))
             child.send_signal(signal.SIGKILL)
             await child.wait()
             seen.append(checkpoint(database, "labels"))
@@ -217,6 +247,10 @@ def test_a_checkpoint_cannot_be_set_back(database: str) -> None:
         )
         with pytest.raises(psycopg.errors.IntegrityConstraintViolation):
             connection.execute("update read.projection set position = 4")
+
+
+def _moved(url: str, position: int) -> bool:
+    return checkpoint(url, "labels") > position
 
 
 async def _follower(url: str) -> asyncio.subprocess.Process:

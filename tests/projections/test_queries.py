@@ -10,12 +10,15 @@ from decimal import Decimal
 import psycopg
 import pytest
 
+from gateway.aggregates.recon_gate import BreakOpened, BreakResolved
 from gateway.aggregates.refusals import LedgerUnavailable, ProjectionBehind
-from gateway.aggregates.vocabulary import Side
+from gateway.aggregates.vocabulary import Side, Symbol
 from gateway.ledger.catalog import CATALOG
+from gateway.ledger.envelope import Uncommitted
 from gateway.ledger.ledger import Ledger
 from gateway.projections.catalog import PROJECTIONS
 from gateway.projections.engine import Projections
+from gateway.projections.queries.breaks import breaks
 from gateway.projections.queries.orders import (
     SortBy,
     get_order,
@@ -196,6 +199,26 @@ async def test_performance_counts_each_execution_on_its_own_day_in_the_asked_boo
         assert await daily_performance_as_of(ledger.log, end, first, last) == account
         earlier = await daily_performance_as_of(ledger.log, before_bust, first, last)
         assert [day.cumulative for day in earlier.days] == [0, 60, 60]
+
+
+async def test_breaks_are_listed_while_open_and_kept_when_resolved(database: str) -> None:
+    seen = {"kind": "position_qty", "at": OPENING, "ledger_value": "100"}
+    later = OPENING + timedelta(minutes=5)
+    history = [
+        BreakOpened(break_id="b1", symbol=Symbol("AAPL"), broker_value="90", **seen),
+        BreakOpened(break_id="b2", symbol=Symbol("MSFT"), broker_value="91", **seen),
+        BreakOpened(break_id="b1", symbol=Symbol("AAPL"), broker_value="80", **(seen | {"at": later})),
+        BreakResolved(break_id="b2", at=later, action="ignore", reason="known since monday", by="alice"),
+    ]
+    desk = Desk(appends=[(Uncommitted(stream="recon-gate", event=event),) for event in history])
+    async with house(database, desk) as (_, tables, _), tables.snapshot() as snapshot:
+        (still_open,) = await breaks(snapshot)
+        assert (still_open.break_id, still_open.broker_value) == ("b1", "80")
+        assert (still_open.first_seen, still_open.last_seen) == (OPENING, later)
+        (ended,) = await breaks(snapshot, status="resolved")
+        assert (ended.break_id, ended.resolution, ended.resolved_by) == ("b2", "ignore", "alice")
+        assert [b.break_id for b in await breaks(snapshot, status=None)] == ["b1", "b2"]
+        assert await breaks(snapshot, symbol="MSFT") == []
 
 
 async def test_one_snapshot_sees_one_table_through_a_swap(database: str) -> None:

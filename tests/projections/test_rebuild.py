@@ -13,8 +13,9 @@ from sqlalchemy import BigInteger, Column, MetaData, Numeric, Table, Text
 
 from gateway.aggregates.refusals import RebuildInProgress
 from gateway.ledger.envelope import Recorded
+from gateway.projections import engine as engine_module
 from gateway.projections import registry
-from gateway.projections.connection import connect
+from gateway.projections.connection import connected
 from gateway.projections.projection import Key
 from gateway.projections.rebuild import RebuildUnproven, rebuild
 from gateway.projections.standing import Condition
@@ -76,7 +77,7 @@ async def test_a_rebuild_during_live_traffic_loses_and_doubles_nothing(database:
 
 async def test_only_one_rebuild_of_a_table_runs_at_a_time(database: str) -> None:
     async with opened(database) as ledger, following(database, ledger) as engine:
-        async with await connect(database) as elsewhere:
+        async with connected(database) as elsewhere:
             await registry.claim_rebuild(elsewhere, "labels")
             with pytest.raises(RebuildInProgress):
                 await rebuild(database, ledger.log, [LABELS])
@@ -114,6 +115,18 @@ async def test_a_new_version_is_built_at_the_start_while_the_old_table_answers(d
             await engine.wait_for(end, timeout=10)
             assert _table_name(database, "tallies") == "tallies_v2_2"
             assert table(database, "tallies") == {"tally-a": (Decimal("3.5"), 2, end)}
+
+
+async def test_a_table_far_behind_the_log_is_rebuilt_rather_than_followed(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "FAR_BEHIND", 10)
+    async with opened(database) as ledger:
+        end = await record(ledger, *[("1", "red")] * 500)
+        async with following(database, ledger, LABELS, children=CHILDREN) as engine:
+            await until(lambda: _table_name(database, "labels") == "labels_v1_2")
+            await engine.wait_for(end, timeout=5)
+            assert table(database, "labels") == {"red": (Decimal(500), 500, end)}
 
 
 async def test_an_older_build_leaves_a_newer_table_alone(database: str) -> None:

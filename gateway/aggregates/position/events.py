@@ -6,16 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from gateway.aggregates.cost_basis import Book
 from gateway.aggregates.vocabulary import ClientOrderId, ExecId, OrderId, Side, StrategyId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Book:
-    """Average-cost book. `qty` signed shares, `cost` >= 0 of the open quantity, `realized` P&L to date."""
-
-    qty: Decimal
-    cost: Decimal
-    realized: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,9 @@ from decimal import Decimal
 from typing import Final, assert_never
 
 from gateway.aggregates import cost_basis
-from gateway.aggregates.cost_basis import FLAT
+from gateway.aggregates.cost_basis import FLAT, Book
 from gateway.aggregates.exact import canonical, minus, plus, total
 from gateway.aggregates.position.events import (
-    Book,
     PositionAdjusted,
     PositionBusted,
     PositionCorrected,
@@ -109,7 +108,7 @@ def reserve(
         raise PositionLimitExceeded(
             f"position_reservation: Position limit exceeded: {canonical(would_be)} > {canonical(limit)}",
             symbol=symbol,
-            max_position_size=limit,
+            max_position_size=int(limit),
             would_be=would_be,
         )
     return (PositionReserved(client_order_id=client_order_id, side=side, qty=qty),)

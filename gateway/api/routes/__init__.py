@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from gateway.api.routes import (
+    about,
     circuit_breaker,
     events,
     fat_finger,
@@ -19,12 +20,11 @@ from gateway.api.routes import (
     projections,
     quarantine,
     reconciliation,
-    service,
     webhooks,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
-    service.router,
+    about.router,
     fat_finger.router,
     kill_switch.router,
     circuit_breaker.router,

@@ -36,7 +36,7 @@ async def position_reservation(walk: Walk) -> Verdict:
     raise PositionLimitExceeded(
         f"Position limit exceeded: {walk.reservation.would_be} > {limit}",
         symbol=ticket.symbol,
-        max_position_size=limit,
+        max_position_size=int(limit),
         would_be=walk.reservation.would_be,
     )
 

@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.api.deps import Desk
 from gateway.api.guard import GuardedRoute, access
-from gateway.api.schemas.service import (
+from gateway.api.schemas.about import (
     ComponentState,
     ConfigResponse,
     HealthDetails,
@@ -22,9 +22,9 @@ router = APIRouter(route_class=GuardedRoute, tags=["service"])
 
 @router.get("/")
 @access(public=True)
-async def service_info(desk: Desk) -> ServiceInfo:
-    about = desk.about
-    return ServiceInfo(service=about.service, version=about.version, status="running", dry_run=about.dry_run)
+async def introduce(desk: Desk) -> ServiceInfo:
+    me = desk.about
+    return ServiceInfo(service=me.service, version=me.version, status="running", dry_run=me.dry_run)
 
 
 @router.get("/health")
