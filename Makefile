@@ -12,7 +12,7 @@ PG15 ?= /usr/lib/postgresql/15/bin
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-pg15 check format lock bench clean
+.PHONY: help demo run test test-pg15 check format lock docs bench clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +39,9 @@ check: $(VENV)/.dev ## Check format, style, types, imports and shape
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+docs: $(VENV)/.dev ## Write the generated pages of the documentation
+	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/.dev ## Measure, and print ratios
 	@set -e; for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m $$name; done

@@ -50,7 +50,7 @@ from gateway.projections.orders import ORDERS
 from gateway.projections.projection import Projection
 from gateway.projections.rebuild import open_tables
 
-ORDERS_MADE = 30_000
+ORDERS_MADE = 20_000
 SYMBOLS = tuple(f"SYM{letter}" for letter in "ABCDEFGHIJKLMNOPQRST")
 OPENING = datetime(2026, 11, 20, 15, tzinfo=UTC)
 ONE_BY_ONE = 1_500

@@ -156,13 +156,13 @@ def follow(
     - `gateway follow --stream kill-switch-global`
     """
     from gateway.cli.endings import explained
-    from gateway.cli.follow import Wanted
     from gateway.cli.follow import follow as follow_ledger
     from gateway.cli.surroundings import surroundings
 
     with explained() as console:
-        wanted = Wanted(stream=stream, topic=topic)
-        asyncio.run(follow_ledger(surroundings(), console, wanted, after=after, most=most))
+        asyncio.run(
+            follow_ledger(surroundings(), console, after=after, most=most, stream=stream, topic=topic)
+        )
 
 
 @app.command(rich_help_panel="Read the ledger")

@@ -277,6 +277,9 @@ class SafetyMirror(Protocol):
     async def publish_room(self, room: MirroredRoom) -> None:
         """Set holding and leaves of one symbol as of `room.version`; tokens still in flight are kept."""
 
+    async def symbols(self) -> frozenset[Symbol]:
+        """Every symbol whose room the mirror shows."""
+
     async def ready(self) -> bool:
         """Whether a full build is present. Raises MirrorUnavailable when Redis is away."""
 
@@ -310,7 +313,7 @@ class Reservations(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateRule:
-    """`limit` requests per principal in `window` seconds, `burst` in any one second, `overall` for everybody."""
+    """`limit` per principal in `window` seconds, `burst` in any one second, `overall` for everybody."""
 
     limit: int
     window: int
@@ -320,7 +323,7 @@ class RateRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateVerdict:
-    """`reason` is per_user_limit_exceeded, burst_limit_exceeded or global_limit_exceeded; None when allowed."""
+    """`reason` is per_user_, burst_ or global_limit_exceeded; None when allowed."""
 
     allowed: bool
     remaining: int

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.adapters.redis_link import RedisLink, text
 from gateway.adapters.redis_reservations import room_document
-from gateway.adapters.redis_scripts import PUBLISH, PUBLISH_ROOM, READ, READY, REBUILD
+from gateway.adapters.redis_scripts import PUBLISH, PUBLISH_ROOM, READ, READY, REBUILD, SYMBOLS
 from gateway.aggregates.vocabulary import StrategyId, Symbol
 from gateway.ports import (
     MirroredBreaker,
@@ -75,6 +75,10 @@ class RedisSafetyMirror:
 
     async def publish_room(self, room: MirroredRoom) -> None:
         await self._link.run(PUBLISH_ROOM, (), (self._generation, _json(room_document(room))))
+
+    async def symbols(self) -> frozenset[Symbol]:
+        names = await self._link.run(SYMBOLS, (), ())
+        return frozenset(Symbol(found) for name in names if (found := text(name)) is not None)
 
     async def ready(self) -> bool:
         ready, built, breaker = await self._link.run(READY, (), ())

@@ -143,6 +143,15 @@ return {
 """
 )
 
+# Returns the symbols whose room is shown; a list of the wrong type is no list, and the rebuild mends it.
+SYMBOLS: Final = Script(
+    _COMMON
+    + """
+local names = redis.pcall('SMEMBERS', ROOMS)
+return names.err and {} or names
+"""
+)
+
 # ARGV: generation, state as JSON.
 REBUILD: Final = Script(
     _COMMON

@@ -31,6 +31,8 @@ class ControlRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectionRebuildRequested:
+    """Somebody asked for a read table to be folded anew."""
+
     projection: str
     outcome: str = "success"
 

@@ -33,6 +33,8 @@ class CircuitBreakerTripped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitBreakerReset:
+    """A person lets trading go on, watched for a quiet period."""
+
     reason: str
     at: datetime
     by: str

@@ -12,6 +12,8 @@ from gateway.aggregates.refusals import KillSwitchAlreadyEngaged, KillSwitchNotE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillSwitchEngaged:
+    """No new order of the scope leaves from here on."""
+
     by: str
     reason: str
     at: datetime
@@ -21,6 +23,8 @@ class KillSwitchEngaged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillSwitchDisengaged:
+    """New orders of the scope may leave again."""
+
     by: str
     at: datetime
     on_behalf_of: str | None = None

@@ -29,6 +29,8 @@ class GateState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationAttempted:
+    """A pass begins."""
+
     run_id: str
     at: datetime
 
@@ -47,6 +49,8 @@ class ReconciliationPassed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationFailed:
+    """The broker could not be read to the end; it proves nothing about what is there."""
+
     run_id: str
     at: datetime
     error: str
@@ -73,6 +77,8 @@ class CursorMoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakOpened:
+    """The two books differ, and nothing of ours explains it."""
+
     break_id: str
     kind: str
     at: datetime

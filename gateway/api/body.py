@@ -23,7 +23,7 @@ class Unacceptable(ValueError):
     """The bytes are not the JSON we accept; the words say why and never repeat them."""
 
 
-async def read_bounded(request: Request, limit: int) -> bytes:
+async def read_bounded(request: Request, limit: int, *, patience_seconds: float = PATIENCE_SECONDS) -> bytes:
     """The body, at most `limit` bytes. Raises BodyTooLarge as soon as more is promised or has come,
     and BodyTooSlow when it dribbles in.
 
@@ -33,10 +33,10 @@ async def read_bounded(request: Request, limit: int) -> bytes:
     if promised.isdecimal() and int(promised[:20]) > limit:
         raise BodyTooLarge(f"the body is larger than {limit} bytes")
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(patience_seconds):
             return await _collect(request, limit)
     except TimeoutError as error:
-        raise BodyTooSlow(f"the body took longer than {PATIENCE_SECONDS:g} seconds") from error
+        raise BodyTooSlow(f"the body took longer than {patience_seconds:g} seconds") from error
 
 
 async def _collect(request: Request, limit: int) -> bytes:

@@ -83,6 +83,14 @@ def _headers(code: str, status: int, facts: Mapping[str, Any]) -> dict[str, str]
     return headers
 
 
+_SAME_WORDS: Final[Mapping[str, str]] = {
+    "invalid_token": "the token is not valid",
+    "invalid_internal_token": "the service headers are not valid",
+    "webhook_signature_invalid": "the signature is not valid",
+}
+"""One body for every bad proof: what was wrong with it stands in the log."""
+
+
 def _words(refusal: Refusal) -> str:
     """Names the gate, unless the code does."""
     unnamed = refusal.gate and refusal.gate not in refusal.code and refusal.gate not in refusal.detail
@@ -91,10 +99,13 @@ def _words(refusal: Refusal) -> str:
 
 
 async def _refused(request: Request, refusal: Refusal) -> Response:
-    if refusal.gate is not None:
+    if STATUS[refusal.code] == HTTPStatus.UNAUTHORIZED:
+        log("gateway.api").info("caller not believed", code=refusal.code, reason=refusal.detail)
+    elif refusal.gate is not None:
         log("gateway.api").info("gate refused", gate=refusal.gate, verdict="block", code=refusal.code)
     facts = {**refusal.facts, "gate": refusal.gate, "fail_closed": isinstance(refusal, Unavailable)}
-    return problem(request, refusal.code, _words(refusal), **facts)
+    words = _SAME_WORDS.get(refusal.code) or _words(refusal)
+    return problem(request, refusal.code, words, **facts)
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:

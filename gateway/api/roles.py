@@ -95,7 +95,10 @@ class Principal:
         }
 
     def sees(self, strategy_id: str) -> bool:
-        return self.scope is None or strategy_id in self.scope
+        if self.strategies is None or self.may(Permission.VIEW_ALL_STRATEGIES):
+            return True
+        held = PSEUDO_STRATEGIES.get(StrategyId(strategy_id))
+        return strategy_id in self.strategies or (held is not None and self.may(held))
 
     def actor(self, operator: str | None = None) -> Actor:
         """How the ledger will remember this caller; `operator` is whom the body names."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from fastapi import Request
 
 from gateway.aggregates.refusals import Refusal
-from gateway.api import service_headers, tokens
+from gateway.api import service_headers
 from gateway.api.refusals import AuthenticationRequired, InvalidToken, TokenReplayed
 from gateway.api.roles import Principal
 from gateway.api.service_headers import ServiceRules
-from gateway.api.tokens import TokenRules
+from gateway.api.tokens import KnownTokens, TokenRules
 from gateway.ports import Clock, Nonces
 from gateway.telemetry import Metrics
 
@@ -20,7 +20,7 @@ _BEARER: Final = "bearer "
 _LONGEST_TOKEN: Final = 8192
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Security:
     """Says who asks. Nothing is trusted from a header that is not signed."""
 
@@ -29,6 +29,10 @@ class Security:
     nonces: Nonces
     clock: Clock
     metrics: Metrics
+    known: KnownTokens = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.known = KnownTokens(self.tokens, self.clock)
 
     async def __call__(self, request: Request) -> Principal:
         """Raises the refusals of the gate `auth`; every outcome is counted."""
@@ -50,7 +54,7 @@ class Security:
             return await service_headers.principal_from(request, self.services, self.nonces, self.clock.now())
         if not bearer:
             raise AuthenticationRequired("a bearer token or service headers are needed")
-        return await tokens.principal_from(_token(bearer), self.tokens, self.clock.now())
+        return await self.known.principal(_token(bearer))
 
     def _count(self, request: Request, kind: str, result: str) -> None:
         action = request.scope["route"].name

@@ -10,8 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
+import httpx2
 import jwt
 from jwt.types import Options
 
@@ -20,9 +21,11 @@ from gateway.api.json_types import is_strategy_id
 from gateway.api.refusals import AuthUnavailable, InvalidToken
 from gateway.api.roles import NOTHING, ROLES, SERVICES, Principal
 from gateway.ports import Clock
+from gateway.telemetry import log
 
 LONGEST_LIFE: Final = timedelta(hours=24)
 SHORTEST_SECRET: Final = 32
+FETCH_SECONDS: Final = 2.0
 _FOREIGN_KEYS: Final = frozenset({"jku", "jwk", "x5u", "x5c", "crit"})
 _OPTIONS: Final[Options] = {
     "require": ["exp", "iat", "sub", "iss", "aud"],
@@ -84,10 +87,12 @@ class PublishedKeys:
     async def _fetch(self) -> None:
         """Keep the old keys when the address does not answer."""
         self._asked_at = self.clock.monotonic()
-        client = jwt.PyJWKClient(self.url, cache_jwk_set=False, timeout=2)
         try:
-            found = await asyncio.to_thread(client.get_signing_keys)
-        except jwt.PyJWTError:
+            async with httpx2.AsyncClient(timeout=FETCH_SECONDS) as client:
+                answer = (await client.get(self.url)).raise_for_status()
+            found = jwt.PyJWKSet.from_dict(answer.json()).keys
+        except (httpx2.HTTPError, jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
+            log("gateway.api").warning("token keys not fetched", error=type(error).__name__)
             return
         self._keys = {key.key_id: key.key for key in found if key.key_id}
         self._fetched_at = self.clock.monotonic()
@@ -104,8 +109,26 @@ class TokenRules:
     skew_seconds: int
 
 
-async def principal_from(token: str, rules: TokenRules, now: datetime) -> Principal:
-    """Raises InvalidToken or AuthUnavailable."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What a well-signed token says. Times are seconds since 1970; they are judged at every use."""
+
+    principal: Principal
+    issued: float
+    expires: float
+    not_before: float
+
+    def check_times(self, now: datetime, skew_seconds: int) -> None:
+        """Raises InvalidToken."""
+        at = now.timestamp()
+        if self.expires + skew_seconds <= at:
+            raise InvalidToken("the token has expired")
+        if max(self.issued, self.not_before) - skew_seconds > at:
+            raise InvalidToken("the token is not valid yet")
+
+
+async def read_token(token: str, rules: TokenRules) -> Claimed:
+    """Verify everything but the time. Raises InvalidToken or AuthUnavailable."""
     try:
         header = jwt.get_unverified_header(token)
         if header.get("alg") != rules.algorithm or _FOREIGN_KEYS & header.keys():
@@ -121,26 +144,50 @@ async def principal_from(token: str, rules: TokenRules, now: datetime) -> Princi
         )
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         raise InvalidToken("the token cannot be verified") from error
-    _check_times(claims, rules.skew_seconds, now.timestamp())
-    return _principal(claims)
-
-
-def _check_times(claims: Mapping[str, Any], skew: int, now: float) -> None:
-    issued, expires, not_before = (_instant(claims.get(name)) for name in ("iat", "exp", "nbf"))
-    if issued is None or expires is None:
-        raise InvalidToken("the token has no times")
-    if expires - issued > LONGEST_LIFE.total_seconds() or expires < issued:
+    issued, expires = _seconds(claims["iat"]), _seconds(claims["exp"])
+    if not 0 <= expires - issued <= LONGEST_LIFE.total_seconds():
         raise InvalidToken("the token lives longer than 24 hours")
-    if expires + skew <= now:
-        raise InvalidToken("the token has expired")
-    if max(issued, not_before or issued) - skew > now:
-        raise InvalidToken("the token is not valid yet")
+    return Claimed(
+        principal=_principal(claims),
+        issued=issued,
+        expires=expires,
+        not_before=_seconds(claims.get("nbf", 0)),
+    )
 
 
-def _instant(value: object) -> float | None:
+async def principal_from(token: str, rules: TokenRules, now: datetime) -> Principal:
+    """Raises InvalidToken or AuthUnavailable."""
+    claimed = await read_token(token, rules)
+    claimed.check_times(now, rules.skew_seconds)
+    return claimed.principal
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTokens:
+    """Remembers for a minute what well-signed tokens say, so that a busy caller costs little."""
+
+    rules: TokenRules
+    clock: Clock
+    _known: dict[str, tuple[float, Claimed]] = field(default_factory=dict, repr=False)
+
+    REMEMBERED_SECONDS: ClassVar = 60.0
+    MOST: ClassVar = 1024
+
+    async def principal(self, token: str) -> Principal:
+        """Raises InvalidToken or AuthUnavailable; a remembered token is still judged by its times."""
+        read_at, claimed = self._known.get(token, (float("-inf"), None))
+        if claimed is None or self.clock.monotonic() - read_at > self.REMEMBERED_SECONDS:
+            self._known.pop(token, None)
+            claimed = await read_token(token, self.rules)
+            if len(self._known) >= self.MOST:
+                self._known.clear()
+            self._known[token] = self.clock.monotonic(), claimed
+        claimed.check_times(self.clock.now(), self.rules.skew_seconds)
+        return claimed.principal
+
+
+def _seconds(value: object) -> float:
     """Seconds since 1970; anything but a sane number is a bad token."""
-    if value is None:
-        return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**40:
         raise InvalidToken("the token has times that are no numbers")
     return value

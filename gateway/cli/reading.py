@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from gateway.ledger.catalog import CATALOG
 from gateway.ledger.log import Log
 from gateway.projections import offline
+from gateway.projections.connection import connected
 from gateway.settings import Settings
 
 
@@ -18,7 +19,6 @@ def reading_url(settings: Settings) -> str:
 
 @asynccontextmanager
 async def open_log(settings: Settings) -> AsyncIterator[Log]:
-    """Raises LedgerUnavailable when it cannot be read."""
-    async with offline.reading(reading_url(settings), CATALOG) as log:
-        await log.head()
+    """Raises LedgerUnavailable, which says why."""
+    async with connected(reading_url(settings)), offline.reading(reading_url(settings), CATALOG) as log:
         yield log

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from gateway.aggregates.position.events import PositionQuarantined, PositionReserved, QuarantineLifted
-from gateway.aggregates.vocabulary import ClientOrderId
+from gateway.aggregates.vocabulary import ClientOrderId, position_stream
 from gateway.commands.safety_view import (
     CIRCUIT_BREAKER,
     KILL_SWITCH,
@@ -22,7 +24,7 @@ from gateway.commands.safety_view import (
 )
 from gateway.ledger.envelope import Recorded
 from gateway.ledger.ledger import Ledger
-from gateway.ports import MirroredQuarantine, MirrorUnavailable, Reservations, SafetyMirror
+from gateway.ports import MirroredQuarantine, MirrorUnavailable, Reservations, SafetyMirror, SafetyState
 from gateway.telemetry import Metrics, log
 
 _log = log("gateway.mirror")
@@ -40,18 +42,19 @@ class KeepMirror:
     """Tokens the ledger never recorded are dropped once they are older than any request can be."""
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _reason: str = "start"
-    in_sync: bool = False
+    _followed: int | None = None
+    """Up to where events were published one by one; what came before is in the last full build."""
 
     def request_rebuild(self, reason: str) -> None:
         """Called by a gate that found the mirror missing or behind; returns at once."""
         self._reason = reason
-        self.in_sync = False
         self._wanted.set()
 
     async def rebuild(self, reason: str) -> None:
         """Write the whole safety state anew. Raises MirrorUnavailable."""
-        await self.mirror.rebuild(safety_state(self.ledger.desk))
-        self.in_sync = True
+        if self._followed is None:
+            self._followed = self.ledger.desk.position
+        await self.mirror.rebuild(await self._state())
         self.metrics.mirror_rebuilds.labels(reason=reason).inc()
 
     async def heal(self) -> None:
@@ -79,11 +82,20 @@ class KeepMirror:
 
     async def follow(self) -> None:
         """Publish every safety and position event as it is recorded."""
-        async for batch in self.ledger.log.follow(self.ledger.desk.position):
+        if self._followed is None:
+            self._followed = self.ledger.desk.position
+        async for batch in self.ledger.log.follow(self._followed):
             try:
                 await self._publish(batch)
             except MirrorUnavailable:
                 self.request_rebuild("unavailable")
+            self._followed = batch[-1].position
+
+    async def _state(self) -> SafetyState:
+        """The desk's safety state, and the rooms of symbols the mirror still shows though they are flat."""
+        for symbol in await self.mirror.symbols():
+            await self.ledger.load(position_stream(symbol))
+        return safety_state(self.ledger.desk, await self.mirror.symbols())
 
     async def _publish(self, batch: Sequence[Recorded]) -> None:
         for stream in dict.fromkeys(recorded.stream for recorded in batch):
@@ -125,17 +137,22 @@ class KeepMirror:
             position=recorded.position,
         )
 
-    async def audit(self) -> None:
-        """Compare room in Redis with the ledger, correct it from the ledger, and report the difference."""
-        try:
-            drift = await self.reservations.drift(
-                safety_state(self.ledger.desk).rooms, older_than_seconds=self.token_age_seconds
-            )
-        except MirrorUnavailable:
-            return
+    async def audit(self) -> Decimal:
+        """Shares by which room in Redis differed from the ledger; corrected, counted, logged.
+
+        Raises MirrorUnavailable.
+        """
+        state = await self._state()
+        drift = await self.reservations.drift(state.rooms, older_than_seconds=self.token_age_seconds)
         self.metrics.reservation_drift.set(float(drift))
         if drift:
             _log.error("room in Redis differed from the ledger", drift=str(drift))
+        return drift
+
+    async def audit_when_possible(self) -> None:
+        """The periodic audit; without Redis there is nothing to compare, and the gates refuse anyway."""
+        with suppress(MirrorUnavailable):
+            await self.audit()
 
 
 def _reserved_in(batch: Sequence[Recorded], stream: str) -> frozenset[ClientOrderId]:

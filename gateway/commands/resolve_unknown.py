@@ -51,6 +51,7 @@ class ResolveUnknown:
 
     async def run_once(self) -> None:
         """Every order without an outcome that is due, and every cancel the broker has not confirmed."""
+        await self.ledger.catch_up()
         now = self.clock.now()
         waiting = [order for order in self._live() if self._is_unknown(order, now)]
         self._forget({order.client_order_id for order in waiting})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from gateway.aggregates.circuit_breaker import CircuitBreaker
@@ -101,8 +101,11 @@ def quarantines(desk: Desk) -> Iterator[MirroredQuarantine]:
             )
 
 
-def safety_state(desk: Desk) -> SafetyState:
-    """Everything the mirror is built from, as of the desk's position."""
+def safety_state(desk: Desk, flat: Iterable[Symbol] = ()) -> SafetyState:
+    """Everything the mirror is built from, as of the desk's position; `flat` symbols are shown as well."""
+    positions = dict(desk.live(POSITION))
+    for stream in map(position_stream, flat):
+        positions.setdefault(stream, desk.state(stream))
     return SafetyState(
         position=desk.position,
         switches=[
@@ -112,6 +115,8 @@ def safety_state(desk: Desk) -> SafetyState:
         breaker=mirrored_breaker(desk.state(CIRCUIT_BREAKER), desk.version(CIRCUIT_BREAKER)),
         quarantines=list(quarantines(desk)),
         rooms=[
-            mirrored_room(stream, position, desk.version(stream)) for stream, position in desk.live(POSITION)
+            mirrored_room(stream, position, desk.version(stream))
+            for stream, position in positions.items()
+            if position is not None
         ],
     )

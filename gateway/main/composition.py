@@ -33,7 +33,6 @@ from gateway.commands.outcome import RecordOutcome
 from gateway.commands.receive import Receive
 from gateway.commands.record_report import RecordReport
 from gateway.commands.resolve_unknown import ResolveUnknown
-from gateway.commands.safety_view import safety_state
 from gateway.commands.submit_order import SubmitOrder
 from gateway.ledger.catalog import CATALOG
 from gateway.ledger.ledger import Ledger
@@ -339,10 +338,7 @@ class Gateway:
 
         async def drift() -> Decimal:
             with suppress(MirrorUnavailable):
-                return await self.reservations.drift(
-                    safety_state(self.ledger.desk).rooms,
-                    older_than_seconds=self.keep_mirror.token_age_seconds,
-                )
+                return await self.keep_mirror.audit()
             return Decimal(0)
 
         return await verify(self.ledger.log, tables, first=first or 1, last=last, drift=drift)

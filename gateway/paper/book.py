@@ -62,7 +62,7 @@ class Book:
         self._remove(order.id)
         if order.is_working and order.leaves:
             entry = _Entry(_priority(order), order.rank, order.id)
-            self._sides[order.side].append(entry)
+            insort(self._sides[order.side], entry)
             self._entries[order.id] = (order.side, entry)
 
     def queue(self, side: Side) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
@@ -155,7 +155,7 @@ class Control:
         elif asked.to == "close":
             then = session.next_close(now)
         else:
-            then = read_moment(asked.to or "")
+            then = _moment(asked.to or "")
         self._kernel.run_due(then)
         with self._kernel.turn():
             self._kernel.record(ClockSet(at=then, mode="manual", now=then))
@@ -364,7 +364,17 @@ def _known_symbol(symbol: str) -> str:
 
 
 def _after(request: Request) -> int:
-    return int(request.query_params.get("after", "0"))
+    try:
+        return int(request.query_params.get("after", "0"))
+    except ValueError:
+        raise invalid("invalid after") from None
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return read_moment(text)
+    except ValueError:
+        raise invalid("invalid to") from None
 
 
 def _check_loopback(request: Request) -> None:

@@ -62,6 +62,8 @@ FAULTS: Final = frozenset(
 UNTIL_DISARMED: Final = frozenset({"http.auth", "http.rate_limit"})
 
 
+Poison = Literal["not_json", "truncated", "array", "null", "no_order", "no_timestamp", "empty_execution_id"]
+
 _numbers = itertools.count(1)  # never twice in one process, whatever worlds come and go
 
 
@@ -75,14 +77,14 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     body: object = None
     content_type: str = "application/json"
     headers: dict[str, str] | Literal["none", "alpaca", "retry_after"] = {}
-    phase: str = "before"
+    phase: Literal["before", "after", "mid_body"] = "before"
     seconds: float = 0
     ms: int = 0
     jitter_ms: int = 0
     limit: int = 0
     window_s: float = 60
     location: str = "/"
-    scope: str = "*"
+    scope: Literal["*", "id", "cid", "list"] = "*"
     delay_s: float = 0
     reason: str | None = None
     then_fill: bool = False
@@ -91,10 +93,9 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     slices: int = 2
     every_s: float = 0
     negative_qty: bool = False
-    until: str = "cleared"
     code: int = 1006
     after_events: int = 0
-    backlog: str = "drop"
+    backlog: Literal["drop", "hold"] = "drop"
     n: int = 1
     copies: int = 1
     new_event_id: bool = False
@@ -102,8 +103,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     last: int = 1
     delta: int = 1
     window: int = 2
-    mode: str = "reverse"
-    kind: str = "not_json"
+    mode: Literal["reverse", "new_after_fill", "hang", "unauthorized", "event_first"] = "reverse"
+    kind: Poison = "not_json"
     event: str = "novelty"
     fields: dict[str, object] = {}
 

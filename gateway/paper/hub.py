@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.paper.clock import wall
 from gateway.paper.connection import Connection
-from gateway.paper.faults import Faults, Params
+from gateway.paper.faults import Faults, Params, Poison
 from gateway.paper.notation import plain
 from gateway.paper.sockets import Sockets
 from gateway.paper.updates import Update, ulid
@@ -177,10 +177,10 @@ def frame_of(message: dict[str, object]) -> bytes:
     return encode({"stream": "trade_updates", "data": message})
 
 
-def _poison(kind: str, update: Update) -> bytes:
+def _poison(kind: Poison, update: Update) -> bytes:
     whole = frame_of(update.message)
     without = {name: value for name, value in update.message.items() if name not in {"order", "timestamp"}}
-    frames = {
+    frames: dict[Poison, bytes] = {
         "not_json": b"not json",
         "truncated": whole[: len(whole) // 2],
         "array": b"[]",

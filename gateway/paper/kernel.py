@@ -216,7 +216,7 @@ def asked_qty(qty: str | int | None, leaves: Decimal) -> Decimal:
 
 def _slices(qty: Decimal, count: int) -> list[Decimal]:
     """Equal whole shares, the last slice taking what remains."""
-    slice_qty = qty // count
+    slice_qty = qty // max(count, 1)
     if not slice_qty:
         return [qty]
     return [slice_qty] * (count - 1) + [qty - slice_qty * (count - 1)]

@@ -128,7 +128,7 @@ class MarketApi:
         return _known(readers, kind)
 
     def _bars(self, symbol: str, query: QueryParams) -> Series:
-        match = re.fullmatch(r"(\d{1,2})(Min|T|Hour|H|Day|D)", query.get("timeframe", ""))
+        match = re.fullmatch(r"([1-9]\d?)(Min|T|Hour|H|Day|D)", query.get("timeframe", ""))
         if match is None:
             raise invalid("invalid timeframe")
         count, unit = int(match[1]), match[2]

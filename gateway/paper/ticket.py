@@ -19,6 +19,8 @@ NEEDS_LIMIT: Final = {"limit", "stop_limit"}
 NEEDS_STOP: Final = {"stop", "stop_limit"}
 PRICES: Final = ("limit_price", "stop_price")
 
+MOST_DIGITS: Final = 15  # more would leave the precision of a Decimal context
+
 Body = dict[str, object]
 
 
@@ -59,7 +61,7 @@ def read_ticket(body: Body) -> Ticket:
         side=cast(Side, _one_of(body, "side", ("buy", "sell"))),
         type=_one_of(body, "type", TYPES),
         time_in_force=_one_of(body, "time_in_force", TIMES_IN_FORCE),
-        qty=_positive(body, "qty"),
+        qty=positive(body, "qty"),
         limit_price=_positive_or_none(body, "limit_price"),
         stop_price=_positive_or_none(body, "stop_price"),
         extended_hours=_boolean(body, "extended_hours"),
@@ -80,7 +82,7 @@ def _require(body: Body) -> None:
         raise unprocessable("notional orders are not offered by this exchange")
     if body.get("qty") is None:
         raise invalid("qty or notional is required")
-    if body.get("order_class") not in {None, "", "simple"}:
+    if body.get("order_class") not in (None, "", "simple"):
         raise unprocessable("only simple orders are offered by this exchange")
 
 
@@ -98,12 +100,12 @@ def decimal_of(body: Body, name: str) -> Decimal:
         number = Decimal(value)
     except InvalidOperation:
         raise invalid(f"invalid {name}") from None
-    if not number.is_finite():
+    if not number.is_finite() or abs(number.adjusted()) > MOST_DIGITS:
         raise invalid(f"invalid {name}")
     return number
 
 
-def _positive(body: Body, name: str) -> Decimal:
+def positive(body: Body, name: str) -> Decimal:
     number = decimal_of(body, name)
     if number <= 0:
         raise invalid(f"{name} must be > 0")
@@ -111,7 +113,7 @@ def _positive(body: Body, name: str) -> Decimal:
 
 
 def _positive_or_none(body: Body, name: str) -> Decimal | None:
-    return None if body.get(name) is None else _positive(body, name)
+    return None if body.get(name) is None else positive(body, name)
 
 
 def _boolean(body: Body, name: str) -> bool:

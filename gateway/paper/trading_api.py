@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Final
 from uuid import UUID
 
 from starlette.datastructures import QueryParams
@@ -21,10 +22,13 @@ from gateway.paper.house import House
 from gateway.paper.notation import new_york, read_date, read_moment
 from gateway.paper.orders import Order, Side, order_json
 from gateway.paper.portfolio import account_json, configurations_json, position_json, positions_json
-from gateway.paper.ticket import Body, Ticket, decimal_of, read_body, read_change, read_ticket
+from gateway.paper.ticket import Body, Ticket, positive, read_body, read_change, read_ticket
 from gateway.paper.world import World
 
 DEFAULT_LIMIT, MOST = 50, 500
+
+
+CALENDAR_REACH: Final = timedelta(days=3660)
 
 
 class TradingApi:
@@ -162,9 +166,9 @@ class TradingApi:
         held = self._world.account(account).position(symbol).qty
         qty = abs(held)
         if "qty" in asked:
-            qty = decimal_of(asked, "qty")
+            qty = positive(asked, "qty")
         elif "percentage" in asked:
-            qty = qty * decimal_of(asked, "percentage") / 100
+            qty = qty * positive(asked, "percentage") / 100
         side: Side = "sell" if held > 0 else "buy"
         ticket = Ticket(symbol=symbol, side=side, type="market", time_in_force="day", qty=qty)
         return self._exchange.submit(account, ticket)
@@ -212,6 +216,7 @@ class TradingApi:
             end = read_date(query.get("end") or f"{today + timedelta(days=30)}")
         except ValueError:
             raise invalid("invalid date") from None
+        start, end = max(start, today - CALENDAR_REACH), min(end, today + CALENDAR_REACH)
         days = (start + timedelta(days=n) for n in range((end - start).days + 1))
         return answer([self._calendar_day(day) for day in days if self._house.kernel.session.hours(day)])
 

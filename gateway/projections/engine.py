@@ -110,11 +110,11 @@ class Projections:
 
     async def rebuild(self, name: str) -> None:
         """Start a rebuild in a child process. Raises RebuildInProgress, KeyError for no such name."""
-        projection = self._projections[name]
+        wanted = [self._projections[name].name]
         async with connected(self._url) as connection:
-            if name in await registry.rebuilding(connection, [name]) or self._is_rebuilding(name):
+            if await registry.rebuilding(connection, wanted) or self._is_rebuilding(name):
                 raise RebuildInProgress(f"{name} is being rebuilt", projection=name)
-        self._start_rebuild([projection.name])
+            self._start_rebuild(wanted)
 
     def _is_rebuilding(self, name: str) -> bool:
         return any(name in task.get_name().split() for task in self._rebuilds)

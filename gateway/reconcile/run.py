@@ -143,6 +143,7 @@ class Pass:
 
     async def _look_up(self, merged: Mapping[ClientOrderId, BrokerOrder]) -> list[BrokerOrder]:
         """Live orders no list mentioned: unconfirmed first, then the least recently checked."""
+        await self.ledger.catch_up()
         live: dict[ClientOrderId, Order] = {o.client_order_id: o for _, o in self.ledger.desk.live("order-")}
         missing = [cid for cid in not_listed(live, merged) if cid not in self.in_flight()]
         never = datetime.min.replace(tzinfo=self.clock.now().tzinfo)

@@ -59,5 +59,8 @@ class ShadowLedger:
     def desk(self) -> Desk:
         return self._ledger.desk
 
+    async def catch_up(self) -> None:
+        await self._ledger.catch_up()
+
     async def load(self, stream: str) -> tuple[Any | None, int]:
         return await self._ledger.load(stream)

@@ -99,6 +99,8 @@ class Desk:
     receipt: Receipt = field(default_factory=Receipt)
     quarantined: bool = True
     answer: str = "submitted"
+    broker_notified: bool = True
+    already_done: bool = False
 
     def asked(self, name: str, **what: Any) -> None:
         self.calls.append((name, what))
@@ -123,7 +125,8 @@ class Desk:
         self.asked("cancel_order", client_order_id=client_order_id, **said)
         if client_order_id not in self.orders:
             raise OrderNotFound("no such order")
-        return Answer(self.orders[client_order_id], HEAD)
+        order = self.orders[client_order_id]
+        return Answer(order, HEAD, broker_notified=self.broker_notified, already_done=self.already_done)
 
     async def receive(self, source: ReportSource, raw: bytes, correlation_id: str) -> Receipt:
         self.asked("receive", source=source, raw=raw, correlation_id=correlation_id)

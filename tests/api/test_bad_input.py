@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from typing import Any
 
 import pytest
+from fastapi import Request
 
+from gateway.api.body import read_bounded
+from gateway.api.refusals import BodyTooSlow
 from tests.api.doubles import NOW
 from tests.api.house import Straw
 
@@ -316,3 +320,13 @@ async def test_free_text_is_kept_as_sent_or_refused(straw: Straw, reason: str, s
     assert answer.status_code == status, answer.text
     if status == 200:
         assert straw.desk.calls[-1][1]["reason"] == reason
+
+
+async def test_b_40_a_body_that_dribbles_in_is_given_up() -> None:
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    with pytest.raises(BodyTooSlow, match=r"0\.1 seconds"):
+        await read_bounded(request, 1_000_000, patience_seconds=0.1)

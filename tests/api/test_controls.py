@@ -286,3 +286,31 @@ async def test_projections_and_proofs_are_shown(straw: Straw) -> None:
     assert proof.json()["checks"] == [{"name": "decode", "ok": True, "checked": HEAD, "failures": []}]
     backwards = await straw.ask("GET", "/api/v1/ledger/verify?from=9&to=1", headers=straw.bearer("auditor"))
     assert backwards.status_code == 422
+
+
+async def test_disengaging_keeps_the_notes(straw: Straw) -> None:
+    body = {"operator": "alice", "notes": "storm is over", "scope": "symbol", "target": "AAPL"}
+    answer = await straw.ask("POST", f"{SWITCH}/disengage", json=body, headers=straw.bearer())
+    assert (answer.status_code, answer.json()["state"]) == (200, "ACTIVE")
+    assert straw.desk.calls[0][1]["notes"] == "storm is over"
+    assert straw.desk.calls[0][1]["by"].on_behalf_of is None
+
+
+@pytest.mark.parametrize("flag", ["cancel_open_orders", "flatten"])
+async def test_what_this_build_does_not_offer_is_refused_and_nothing_is_engaged(
+    straw: Straw, flag: str
+) -> None:
+    answer = await straw.ask("POST", f"{SWITCH}/engage", json=ENGAGE | {flag: True}, headers=straw.bearer())
+    assert answer.status_code == 422
+    assert straw.desk.calls == []
+
+
+async def test_forcing_the_gate_names_who_and_why(straw: Straw) -> None:
+    path = "/api/v1/reconciliation/force-complete"
+    answer = await straw.ask("POST", path, json={"reason": " broker is slow "}, headers=straw.bearer("admin"))
+    assert answer.json() == {
+        "status": "override_enabled",
+        "message": "the gate is open",
+        "user_id": "alice",
+        "reason": "broker is slow",
+    }

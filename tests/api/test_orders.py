@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.aggregates.refusals import BrokerRejected, KillSwitchEngaged, PositionLimitExceeded
+from gateway.aggregates.refusals import (
+    BrokerRejected,
+    IdempotencyConflict,
+    KillSwitchEngaged,
+    PositionLimitExceeded,
+)
 from tests.api.doubles import HEAD, NOW
 from tests.api.house import Straw, refusing
 
@@ -185,3 +190,36 @@ async def test_an_unknown_order_and_someone_else_s_cannot_be_told_apart(straw: S
         k: v for k, v in unknown.json().items() if k not in varying
     }
     assert "cancel_order" not in straw.desk.names
+
+
+@pytest.mark.parametrize(
+    ("differences", "told"), [(["qty"], True), (["strategy_id"], False), (["qty", "strategy_id"], False)]
+)
+async def test_what_differs_is_told_only_when_the_stored_order_is_the_caller_s(
+    straw: Straw, differences: list[str], told: bool
+) -> None:
+    conflict = IdempotencyConflict(
+        f"another order ({', '.join(differences)} differ)", differences=differences
+    )
+    answer = await refusing(straw, conflict).ask("POST", ORDERS, json=ORDER, headers=straw.bearer())
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_conflict")
+    assert (answer.json()["differences"] == differences) is told
+    assert ("differ)" in answer.json()["detail"]) is told
+    everybody = await straw.ask("POST", ORDERS, json=ORDER, headers=straw.bearer("admin"))
+    assert everybody.json()["differences"] == differences
+
+
+@pytest.mark.parametrize(
+    ("done", "notified", "message"),
+    [
+        (True, True, "Order already in terminal state"),
+        (False, True, "Cancel requested"),
+        (False, False, "Cancel recorded; broker not reached yet, retrying"),
+    ],
+)
+async def test_a_cancel_says_how_far_it_came(straw: Straw, done: bool, notified: bool, message: str) -> None:
+    await straw.ask("POST", ORDERS, json=ORDER | {"client_order_id": "c1"}, headers=straw.bearer())
+    straw.desk.already_done, straw.desk.broker_notified = done, notified
+    answer = await straw.ask("POST", f"{ORDERS}/c1/cancel", headers=straw.bearer())
+    assert (answer.status_code, answer.json()["message"]) == (200, message)
+    assert answer.json()["broker_notified"] is notified

@@ -15,10 +15,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from gateway.aggregates.vocabulary import ActorKind
+from gateway.aggregates.vocabulary import ActorKind, StrategyId
 from gateway.api.refusals import InvalidToken
-from gateway.api.tokens import installation_secret, mint, principal_from
-from tests.api.doubles import NOW
+from gateway.api.roles import PSEUDO_STRATEGIES, ROLES, Principal
+from gateway.api.tokens import KnownTokens, installation_secret, mint, principal_from
+from tests.api.doubles import NOW, Hands
 from tests.api.house import JWT_SECRET, Straw, straw_house, token_rules
 
 CLAIMS: dict[str, Any] = {
@@ -155,9 +156,11 @@ async def test_two_authorization_headers_are_401(straw: Straw) -> None:
 
 
 async def test_bad_tokens_cannot_be_told_apart_by_their_problem(straw: Straw) -> None:
-    expired = await status_of(straw, signed(exp=AT - 31))
-    forged = await status_of(straw, signed(key="another-secret-0123456789-0123456789"))
-    assert expired == forged
+    problems = []
+    for token in (signed(exp=AT - 31), signed(key="another-secret-0123456789-0123456789"), "x"):
+        answer = await straw.ask("GET", "/api/v1/config", headers={"Authorization": f"Bearer {token}"})
+        problems.append({k: v for k, v in answer.json().items() if k != "request_id"})
+    assert problems[0] == problems[1] == problems[2]
 
 
 @pytest.mark.parametrize("role", ["root", "orchestrator", None, "ADMIN"])
@@ -222,3 +225,33 @@ def test_the_installation_s_secret_is_made_once_and_is_the_owner_s_alone(tmp_pat
     file.chmod(0o644)
     with pytest.raises(PermissionError, match="read by others"):
         installation_secret(folder)
+
+
+async def test_a_remembered_token_still_expires_and_is_read_again_after_a_minute(straw: Straw) -> None:
+    token = signed(exp=AT + 100)
+    assert await status_of(straw, token) == (200, None)
+    straw.clock.at += timedelta(seconds=61)
+    assert await status_of(straw, token) == (200, None)
+    straw.clock.at += timedelta(seconds=70)
+    assert await status_of(straw, token) == (401, "invalid_token")
+
+
+async def test_tokens_are_remembered_up_to_a_bound() -> None:
+    known = KnownTokens(token_rules(), Hands())
+    for number in range(KnownTokens.MOST + 1):
+        await known.principal(signed(sub=f"user-{number}"))
+    assert len(known._known) == 1
+
+
+def test_a_scope_and_its_members_agree() -> None:
+    for role, permissions in ROLES.items():
+        for strategies in (None, frozenset[StrategyId](), frozenset({StrategyId("a")})):
+            caller = Principal(
+                sub=role,
+                kind=ActorKind.USER,
+                permissions=permissions,
+                strategies=strategies,
+                auth_method="jwt",
+            )
+            for name in ("a", "b", *PSEUDO_STRATEGIES):
+                assert caller.sees(name) is (caller.scope is None or name in caller.scope)

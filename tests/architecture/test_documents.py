@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -18,3 +19,9 @@ def test_every_link_between_documents_leads_somewhere() -> None:
         for document, link in links
         if not (document.parent / link).exists()
     ] == []
+
+
+def test_the_generated_pages_say_what_the_code_says() -> None:
+    generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    stale = [name for name, page in generate["PAGES"].items() if (ROOT / "docs" / name).read_text() != page()]
+    assert stale == [], "run: python docs/generate.py"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from alpaca.trading.client import TradingClient
 
+from gateway.paper import house
 from gateway.paper.app import create_app
 from gateway.paper.house import House, Opening
 from tests.kit.exchange import Exchange
@@ -28,6 +29,16 @@ async def test_it_answers_to_this_machine_only(tmp_path: Path) -> None:
         scope = {"type": "http", "method": "GET", "path": "/_ctl/truth", "headers": [], "query_string": b""}
         await app({**scope, "client": (host, 1)}, receive, send)
     assert [status for status in statuses if status] == [403, 200, 200]
+
+
+async def test_without_the_recording_the_synthetic_feed_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house, "recorded_file", lambda: None)
+    opened = house.House(tmp_path, Opening(source="recorded", seed=7))
+    assert opened.kernel.world.fed.source == "synthetic"
+    assert opened.market.latest_quote("AAPL")
+    opened.journal.close()
 
 
 def test_a_reset_forgets_orders_faults_rules_and_keys(exchange: Exchange, client: TradingClient) -> None:

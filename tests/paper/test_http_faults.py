@@ -153,7 +153,7 @@ def test_a_fault_strikes_only_what_it_matches_after_and_as_often_as_asked(exchan
 
 
 def test_an_unknown_fault_or_parameter_is_refused(exchange: Exchange) -> None:
-    for fault in ({"name": "http.magic"}, {"name": "http.hang", "params": {"seconds": "soon"}}):
+    for fault in ({"name": "http.magic"}, {"name": "ws.malformed", "params": {"kind": "odd"}}):
         with pytest.raises(AssertionError, match="422"):
             exchange.ctl("POST", "faults", fault)
 

@@ -118,6 +118,7 @@ def test_numbers_are_json_numbers_here(exchange: Exchange, raw: StockHistoricalD
     ("path", "message"),
     [
         ("/stocks/bars?symbols=AAPL&timeframe=1Year", "invalid timeframe"),
+        ("/stocks/bars?symbols=AAPL&timeframe=0Min", "invalid timeframe"),
         ("/stocks/bars?timeframe=1Day", "symbols is required"),
         ("/stocks/bars?symbols=AAPL&timeframe=1Day&start=soon", "invalid date"),
         ("/stocks/rumours?symbols=AAPL", "invalid path: rumours"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from decimal import Decimal
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 from alpaca.common.exceptions import APIError
 from alpaca.trading.client import TradingClient
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.paper.errors import Refusal
+from gateway.paper.ticket import read_body, read_ticket
 from tests.kit.exchange import Exchange
 from tests.paper.tickets import refusal, submit, ticket
 
@@ -34,6 +40,8 @@ def ask(exchange: Exchange, method: str, path: str, body: bytes = b"", **headers
         ({"qty": "-1"}, 422, 40010001, "qty must be > 0"),
         ({"qty": "many"}, 422, 40010001, "invalid qty"),
         ({"qty": "NaN"}, 422, 40010001, "invalid qty"),
+        ({"qty": "1e999999"}, 422, 40010001, "invalid qty"),
+        ({"limit_price": "1e400"}, 422, 40010001, "invalid limit_price"),
         ({"qty": True}, 422, 40010001, "invalid qty"),
         ({"side": "long"}, 422, 40010001, "invalid side"),
         ({"type": "iceberg"}, 422, 40010001, "invalid type"),
@@ -176,3 +184,24 @@ def test_numbers_may_come_as_numbers_or_as_strings(exchange: Exchange) -> None:
     body = json.dumps(ticket(qty=100, limit_price=10.1)).encode()
     status, order = ask(exchange, "POST", "/v2/orders", body)
     assert (status, order["qty"], order["limit_price"]) == (200, "100", "10.1")
+
+
+texts = st.sampled_from(
+    ("", "x", "-1", "0", "1", "1.5", "1e30", "1e999", "NaN", "AAPL", "buy", "limit", "day", "stop")
+)
+values: st.SearchStrategy[object] = (
+    st.none() | st.booleans() | texts | st.integers().map(Decimal) | st.just([]) | st.just({})
+)
+
+
+@given(st.dictionaries(st.sampled_from([*ticket(), "stop_price", "order_class", "extended_hours"]), values))
+def test_a_ticket_is_read_or_refused_whatever_is_in_it(changes: dict[str, object]) -> None:
+    with suppress(Refusal):
+        read = read_ticket({**ticket(), **changes})
+        assert read.qty > 0
+
+
+@given(st.binary(max_size=60))
+def test_a_body_is_read_or_refused_whatever_its_bytes(raw: bytes) -> None:
+    with suppress(Refusal):
+        assert isinstance(read_body(raw), dict)

@@ -128,6 +128,8 @@ class OrderDryRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFilled:
+    """One execution, booked once. The same append books it to the position."""
+
     symbol: Symbol
     side: Side
     strategy_id: StrategyId
@@ -170,12 +172,16 @@ class FillCorrected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequested:
+    """We want it to end. Only the broker's word makes it so."""
+
     at: datetime
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRejected:
+    """The broker keeps the order working; it is as it was before the request."""
+
     reason: str
     transact_time: datetime | None
     source: ReportSource
@@ -183,6 +189,8 @@ class CancelRejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCanceled:
+    """The broker's word that the rest will not execute."""
+
     transact_time: datetime | None
     source: ReportSource
     reason: str | None = None
@@ -190,12 +198,16 @@ class OrderCanceled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderExpired:
+    """Its time in force ran out at the broker."""
+
     transact_time: datetime | None
     source: ReportSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReplaced:
+    """The broker works another order in its place; executions still book to the order they name."""
+
     replaced_by: OrderId | None
     transact_time: datetime | None
     source: ReportSource
@@ -251,6 +263,8 @@ class OrderAdopted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIgnored:
+    """An orphan that nobody owns; its executions are still booked under `external`."""
+
     reason: str
 
 

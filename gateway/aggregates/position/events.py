@@ -12,6 +12,8 @@ from gateway.aggregates.vocabulary import ClientOrderId, ExecId, OrderId, Side, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionReserved:
+    """Room for `qty` shares that may still execute."""
+
     client_order_id: ClientOrderId
     side: Side
     qty: Decimal
@@ -139,6 +141,8 @@ class PositionQuarantined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineLifted:
+    """An operator lets trading in the symbol go on."""
+
     strategy_id: StrategyId | None
     reason: str
     at: datetime

@@ -24,18 +24,18 @@ from gateway.api.routes import (
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
-    about.router,
-    fat_finger.router,
+    order_lists.router,
+    orders.router,
+    webhooks.router,
+    positions.router,
+    performance.router,
     kill_switch.router,
     circuit_breaker.router,
     quarantine.router,
+    fat_finger.router,
     reconciliation.router,
-    order_lists.router,
-    orders.router,
-    positions.router,
-    performance.router,
-    webhooks.router,
     events.router,
     ledger.router,
     projections.router,
+    about.router,
 )

@@ -54,6 +54,7 @@ async def read_switches(around: Surroundings, ticket: Ticket) -> MirrorReading:
 
 
 async def circuit_breaker_unavailable(walk: Walk) -> Verdict:
+    """The mirror knows the breaker's last event; skipped when configuration switched the breaker off."""
     if not walk.around.rules.circuit_breaker_enabled:
         return Verdict.SKIP
     require_current_breaker(walk.around, _reading(walk))
@@ -68,6 +69,7 @@ def require_current_breaker(around: Surroundings, reading: MirrorReading) -> Non
 
 
 async def position_reservation_unavailable(walk: Walk) -> Verdict:
+    """The room of the symbol is in the mirror."""
     if not _reading(walk).room_known:
         walk.around.request_mirror_rebuild("room_missing")
         raise PositionReservationUnavailable(f"the room of {walk.ticket.symbol} is not in Redis")
@@ -75,6 +77,7 @@ async def position_reservation_unavailable(walk: Walk) -> Verdict:
 
 
 async def kill_switch_engaged(walk: Walk) -> Verdict:
+    """No scope that covers the order is engaged: the whole desk, its strategy, its symbol."""
     refuse_engaged(_reading(walk))
     return Verdict.PASS
 
@@ -95,6 +98,7 @@ def refuse_engaged(reading: MirrorReading) -> None:
 
 
 async def circuit_breaker_tripped(walk: Walk) -> Verdict:
+    """The breaker is not tripped; its quiet period lets trading go on."""
     if not walk.around.rules.circuit_breaker_enabled:
         return Verdict.SKIP
     refuse_tripped(_reading(walk))
@@ -112,6 +116,7 @@ def refuse_tripped(reading: MirrorReading) -> None:
 
 
 async def quarantine(walk: Walk) -> Verdict:
+    """The symbol is not quarantined for this strategy or for everybody."""
     ticket, mirrored = walk.ticket, _reading(walk).quarantine
     if mirrored is not None:
         refuse_quarantined(ticket.symbol, mirrored.reason)

@@ -1,0 +1,28 @@
+"""Whatever was ever stored stays readable: one body of every version of every event, as it was written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.ledger.catalog import CATALOG
+from gateway.ledger.envelope import Undecodable
+
+STORED = [json.loads(line) for line in (Path(__file__).parent / "corpus.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("stored", STORED, ids=lambda stored: stored["topic"])
+def test_a_stored_body_is_read_and_written_back_the_same(stored: dict[str, str]) -> None:
+    """Fields may be added with a default; whoever changes or drops one gives the event a new version."""
+    event = CATALOG.decode(stored["topic"], stored["body"].encode())
+    assert not isinstance(event, Undecodable), event
+    topic, body = CATALOG.encode(event)
+    assert topic == stored["topic"]
+    assert json.loads(stored["body"]).items() <= json.loads(body).items()
+
+
+def test_the_corpus_knows_every_event_that_is_written_today() -> None:
+    written = {f"{name}.v{version}" for kind in CATALOG.kinds for _, name, version in kind.events}
+    assert written - {stored["topic"] for stored in STORED} == set()
