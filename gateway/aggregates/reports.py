@@ -38,7 +38,8 @@ class ReportKind(StrEnum):
 class BrokerOrder:
     """An order as the broker holds it now. Quantities in shares, times in UTC.
 
-    `qty` is None for notional orders. `status` is None when the broker's word is outside our table;
+    `qty` is None for notional orders. `ord_type` is None when the source tells only what changed, as relays
+    do; then nothing but symbol and side can be compared with a ticket. `status` is None when the broker's word is outside our table;
     `broker_status` is always the word itself.
     """
 
@@ -46,8 +47,8 @@ class BrokerOrder:
     client_order_id: ClientOrderId
     symbol: Symbol
     side: Side
-    ord_type: OrdType
-    time_in_force: TimeInForce
+    ord_type: OrdType | None
+    time_in_force: TimeInForce | None
     broker_status: str
     status: OrdStatus | None
     qty: Decimal | None

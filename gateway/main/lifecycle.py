@@ -70,6 +70,7 @@ class Lifecycle:
                 await gateway.submit_order.drain()
         self._shutdown("routes_drain")
         await gateway.background.stop("reconciliation", "resolver", "gaps", "inbox")
+        await gateway.reconciler.stop()
         self._shutdown("reconciliation_stop")
         self._shutdown("slice_scheduler_stop")
         if gateway.updates is not None:

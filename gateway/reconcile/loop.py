@@ -79,6 +79,12 @@ class Reconciler:
         """Ask for a pass soon; many asks make one."""
         self._wanted.set()
 
+    async def stop(self) -> None:
+        """End the pass under way, whoever asked for it: what it recorded stands, the next one does the rest."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+
     async def rounds(self) -> None:
         """Pass, wait, pass. A broker that cannot be read is tried again sooner, and never ends the loop."""
         pause = FIRST_RETRY

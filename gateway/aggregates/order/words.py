@@ -37,15 +37,18 @@ def differences_at_broker(order: OrderFacts, theirs: BrokerOrder) -> tuple[str, 
     Words outside our table (types and times in force only the broker knows) count as different.
     """
     ours = order.ticket
-    pairs = {
+    pairs: dict[str, tuple[object, object]] = {
         "symbol": (ours.symbol, theirs.symbol),
         "side": (ours.side, theirs.side),
-        "qty": (ours.qty, theirs.qty),
-        "ord_type": (ours.ord_type, theirs.ord_type),
-        "limit_px": (ours.limit_px, theirs.limit_px),
-        "stop_px": (ours.stop_px, theirs.stop_px),
-        "time_in_force": (ours.time_in_force, theirs.time_in_force),
     }
+    if theirs.ord_type is not None:
+        pairs |= {
+            "qty": (ours.qty, theirs.qty),
+            "ord_type": (ours.ord_type, theirs.ord_type),
+            "limit_px": (ours.limit_px, theirs.limit_px),
+            "stop_px": (ours.stop_px, theirs.stop_px),
+            "time_in_force": (ours.time_in_force, theirs.time_in_force),
+        }
     return tuple(name for name, (mine, other) in pairs.items() if mine != other)
 
 

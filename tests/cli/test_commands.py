@@ -1,0 +1,183 @@
+"""The commands as they are called: what they print, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from gateway.__main__ import app
+from gateway.api.tokens import OneKey, TokenRules, principal_from
+from gateway.cli.stage import free_port
+from tests.cli.conftest import Gateway
+
+COMMANDS = sorted(command.callback.__name__ for command in app.registered_commands if command.callback)
+READERS = ("follow", "replay", "verify", "rebuild")
+
+
+def nobody() -> str:
+    """An address where no database answers."""
+    return f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_teaches_by_example(gateway: Gateway, command: str) -> None:
+    shown = gateway(command, "--help")
+    assert shown.exit_code == 0
+    assert "Examples:" in shown.output
+    assert f"gateway {command}" in shown.output
+
+
+def test_replay_tells_an_order_and_the_state_it_adds_up_to(gateway: Gateway, history: str) -> None:
+    told = gateway("replay", "first", DATABASE_URL=history)
+    assert told.exit_code == 0
+    assert [
+        name for name in ("order.submitted", "order.accepted", "order.filled") if name in told.output
+    ] == [
+        "order.submitted",
+        "order.accepted",
+        "order.filled",
+    ]
+    state = json.loads(told.output[told.output.index("\n{") :])
+    assert [trade["qty"] for trade in state["executions"].values()] == ["40", "60"]
+
+
+def test_replay_stops_at_a_position(gateway: Gateway, history: str) -> None:
+    told = gateway("replay", "order-first", "--to", "3", DATABASE_URL=history)
+    assert "order.accepted" in told.output
+    assert "order.filled" not in told.output
+
+
+def test_replay_of_what_is_not_there_says_so(gateway: Gateway, history: str) -> None:
+    told = gateway("replay", "no-such-order", DATABASE_URL=history)
+    assert told.exit_code == 1
+    assert "no order 'no-such-order'" in told.stderr
+
+
+def test_follow_starts_where_it_is_told_to(gateway: Gateway, history: str) -> None:
+    told = gateway("follow", "--after", "3", "-n", "2", DATABASE_URL=history)
+    assert told.exit_code == 0
+    assert [line.split()[0] for line in told.output.splitlines()] == ["4", "5"]
+
+
+def test_follow_keeps_to_a_topic(gateway: Gateway, history: str) -> None:
+    told = gateway("follow", "--after", "0", "--topic", "position.", "-n", "3", DATABASE_URL=history)
+    assert [line.split()[2] for line in told.output.splitlines()] == [
+        "position.reserved",
+        "position.filled",
+        "position.filled",
+    ]
+
+
+def test_rebuild_ends_with_the_proof_of_every_table(gateway: Gateway, history: str) -> None:
+    told = gateway("rebuild", "orders", "positions", DATABASE_URL=history)
+    assert told.exit_code == 0
+    assert [line.partition(":")[0] for line in told.output.splitlines()] == ["orders", "positions"]
+    assert all(line.endswith(": equal") for line in told.output.splitlines())
+
+
+def test_rebuild_of_an_unknown_table_names_those_there_are(gateway: Gateway, history: str) -> None:
+    told = gateway("rebuild", "odrers", DATABASE_URL=history)
+    assert told.exit_code == 1
+    assert "orders, fills, positions" in told.stderr
+
+
+def test_verify_passes_a_ledger_and_its_tables(gateway: Gateway, history: str) -> None:
+    gateway("rebuild", DATABASE_URL=history)
+    told = gateway("verify", DATABASE_URL=history)
+    assert told.exit_code == 0
+    assert "stream_versions" in told.output
+    assert "✗" not in told.output
+
+
+def test_verify_finds_a_table_that_was_edited_by_hand(gateway: Gateway, history: str) -> None:
+    gateway("rebuild", "positions", DATABASE_URL=history)
+    with psycopg.connect(history, autocommit=True) as connection:
+        (table,) = connection.execute(
+            "select table_name from read.projection where name = 'positions'"
+        ).fetchone() or ("",)
+        connection.execute(f"update read.{table} set realized = realized + 1".encode())
+    told = gateway("verify", DATABASE_URL=history)
+    assert told.exit_code == 1
+    assert "✗" in told.output
+
+
+def test_a_token_is_accepted_by_a_gateway_of_the_same_installation(gateway: Gateway) -> None:
+    secret = "0123456789abcdef0123456789abcdef"
+    told = gateway(
+        "token",
+        "--sub",
+        "alice",
+        "--role",
+        "operator",
+        "--strategies",
+        "alpha, beta",
+        JWT_HS256_SECRET=secret,
+    )
+    rules = TokenRules(
+        algorithm="HS256",
+        keys=OneKey(secret),
+        issuer="trading-platform-web-console",
+        audience="trading-platform-api",
+        skew_seconds=0,
+    )
+    principal = asyncio.run(principal_from(told.output.strip(), rules, datetime.now(UTC)))
+    assert (principal.sub, principal.strategies) == ("alice", {"alpha", "beta"})
+
+
+def test_an_unknown_role_names_those_there_are(gateway: Gateway) -> None:
+    told = gateway("token", "--sub", "alice", "--role", "king")
+    assert told.exit_code == 1
+    assert "operator" in told.stderr
+
+
+def test_outside_dev_a_token_needs_a_real_key(gateway: Gateway) -> None:
+    told = gateway(
+        "token",
+        "--sub",
+        "alice",
+        ENVIRONMENT="production",
+        JWT_JWKS_URL="https://keys.example/jwks",
+        WEBHOOK_SECRET="w" * 32,
+        DATABASE_URL="postgresql://app:elsewhere@db.example/ledger",
+    )
+    assert told.exit_code == 2
+    assert "JWT_PRIVATE_KEY_PATH" in told.stderr
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_without_a_database_reading_ends_with_status_3_and_advice(gateway: Gateway, command: str) -> None:
+    arguments = ["first"] if command == "replay" else []
+    told = gateway(command, *arguments, DATABASE_URL=nobody())
+    assert told.exit_code == 3
+    assert "Is Postgres up" in told.stderr
+
+
+def test_a_configuration_that_cannot_be_used_names_every_problem(gateway: Gateway) -> None:
+    told = gateway("verify", DRY_RUN="maybe", HTTP_PORT="eighty")
+    assert told.exit_code == 2
+    assert told.stderr.count("configuration error:") == 2
+
+
+def test_reconcile_says_when_no_gateway_answers(gateway: Gateway) -> None:
+    told = gateway("reconcile", HTTP_PORT=str(free_port()))
+    assert told.exit_code == 1
+    assert "gateway run" in told.stderr
+
+
+def test_doctor_says_what_to_do_about_what_is_missing(gateway: Gateway) -> None:
+    told = gateway("doctor", DATABASE_URL=nobody())
+    assert told.exit_code == 1
+    assert "start Postgres" in told.output
+
+
+def test_migrate_brings_an_empty_database_to_the_newest_schema(gateway: Gateway, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("drop schema read cascade")
+        connection.execute("drop schema ledger cascade")
+        connection.execute("drop table public.alembic_version")
+    assert gateway("migrate", DATABASE_OWNER_URL=database).exit_code == 0
+    assert gateway("verify", DATABASE_URL=database).exit_code == 0
