@@ -133,16 +133,16 @@ def market_data(settings: Settings, clock: Clock, link: RedisLink, metrics: Metr
     if settings.market_data_source == "embedded":
         return EmbeddedMarketData(clock)
     if settings.market_data_source == "alpaca":
-        return _alpaca_data(settings, clock, metrics)
+        return _alpaca_prices(settings, clock, metrics)
     return RedisMarketData(
         link,
         clock=clock,
-        volumes=EmbeddedMarketData(clock) if settings.dry_run else _alpaca_data(settings, clock, metrics),
+        volumes=EmbeddedMarketData(clock) if settings.dry_run else _alpaca_prices(settings, clock, metrics),
         max_age=settings.fat_finger_max_price_age_seconds,
     )
 
 
-def _alpaca_data(settings: Settings, clock: Clock, metrics: Metrics) -> AlpacaMarketData:
+def _alpaca_prices(settings: Settings, clock: Clock, metrics: Metrics) -> AlpacaMarketData:
     return AlpacaMarketData(
         DataSettings(
             key=secret(settings.alpaca_api_key_id),

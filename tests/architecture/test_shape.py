@@ -19,7 +19,7 @@ NOT_MONEY = frozenset(
     }
 )
 EMPTY_WORDS = frozenset({"manager", "helper", "util", "utils", "service", "processor", "data", "info"})
-TERMS_OF_THE_FIELD = frozenset({"market_data"})
+TERMS_OF_THE_FIELD = frozenset({"market_data", "service_info"})  # the second is the contract's own name
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
