@@ -77,7 +77,7 @@ class Reader:
 
 @asynccontextmanager
 async def reading(url: str, key: str, secret: str) -> AsyncIterator[Reader]:
-    reader = Reader(updates=None)  # type: ignore[arg-type] - each needs the other
+    reader = Reader(updates=None)  # type: ignore[arg-type]  # each needs the other
     reader.updates = TradeUpdates(
         key, secret, url, on_frame=reader.keep, on_connected=reader.repair, clock=SystemClock()
     )

@@ -115,7 +115,11 @@ async def test_an_unknown_key_is_looked_for_at_most_once_a_minute() -> None:
         assert issuer.asked == 2
 
 
-@pytest.mark.parametrize("said", [token(None), token("other"), token("first", SECOND)])
+@pytest.mark.parametrize(
+    "said",
+    [token(None), token("other"), token("first", SECOND)],
+    ids=["no key named", "another key named", "signed by another key"],
+)
 async def test_a_token_without_a_known_key_is_refused(said: str) -> None:
     async with Issuer().serving() as issuer:
         with pytest.raises(InvalidToken):
