@@ -6,7 +6,6 @@ UV := $(BIN)/uv
 PYTEST := $(BIN)/pytest -n 2
 COMPILE := $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	pyproject.toml --extra demo --group build
-BENCHES := $(patsubst bench/%.py,bench.%,$(sort $(wildcard bench/*.py)))
 PG15 ?= /usr/lib/postgresql/15/bin
 
 export UV_PYTHON_DOWNLOADS := never
@@ -44,7 +43,7 @@ docs: $(VENV)/.dev ## Write the generated pages of the documentation
 	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/.dev ## Measure, and print ratios
-	@set -e; for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m $$name; done
+	$(BIN)/python -m bench
 
 lock: $(UV) ## Choose new versions of everything, with their hashes
 	$(COMPILE) --upgrade -o requirements/run.txt

@@ -21,6 +21,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 
+from bench.rows import Row, show
 from gateway.adapters.embedded import EmbeddedPostgres
 from gateway.aggregates.vocabulary import SYSTEM
 from gateway.ledger import migrate
@@ -31,6 +32,7 @@ from gateway.ledger.ledger import Ledger
 
 SECONDS = 3.0
 CALLERS = (1, 16, 64, 256)
+AIMS = {16: "8x", 64: "15x", 256: "20x"}
 NOW = datetime(2026, 1, 2, 14, 30, 0, 123456, tzinfo=UTC)
 PRICE = Decimal("101.25")
 
@@ -157,7 +159,7 @@ async def reading(url: str) -> float:
         return count / (time.perf_counter() - started)
 
 
-def main() -> None:
+def rows() -> list[Row]:
     gc.set_threshold(100_000, 50, 100)  # nearly everything here is immutable and in no cycle
     with tempfile.TemporaryDirectory() as directory:
         server = EmbeddedPostgres.start(Path(directory) / "postgres")
@@ -170,12 +172,18 @@ def main() -> None:
             rate = asyncio.run(reading(server.url("ours")))
         finally:
             server.stop()
-    print(f"{'callers':>8} {'stock saves/s':>14} {'writer/s':>10} {'ratio':>7}")
-    for callers in CALLERS:
-        ratio = by_us[callers] / by_stock[callers]
-        print(f"{callers:>8} {by_stock[callers]:>14,.0f} {by_us[callers]:>10,.0f} {ratio:>6.1f}x")
-    print(f"read and decoded: {rate:,.0f} events/s")
+    appends = [
+        Row(
+            name=f"a  appends by {callers} callers",
+            measured=f"{by_us[callers]:,.0f}/s",
+            yardstick=f"stock save: {by_stock[callers]:,.0f}/s",
+            ratio=by_us[callers] / by_stock[callers],
+            aim=AIMS.get(callers, ""),
+        )
+        for callers in CALLERS
+    ]
+    return [*appends, Row(name="   log read into typed events", measured=f"{rate:,.0f}/s", aim="200,000/s")]
 
 
 if __name__ == "__main__":
-    main()
+    show(rows())

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from bench.rows import Row, percentile, show
 from gateway.adapters.embedded import EmbeddedPostgres
 from gateway.aggregates.booking import book
 from gateway.aggregates.order.events import OrderAccepted, OrderEvent, OrderFilled, Trade
@@ -188,31 +189,46 @@ async def lag(url: str) -> list[float]:
     return sorted(waits)
 
 
-async def measure(url: str) -> None:
+async def measure(url: str) -> list[Row]:
     async with Ledger.opened(url, CATALOG, build="bench") as ledger:
         await fill(ledger, ORDERS_MADE)
-        head = await ledger.log.head()
     slow = await one_by_one(url)
-    print(f"one event, one transaction: {slow:>10,.0f} events/s   (orders)")
-    for projections in ([ORDERS], PROJECTIONS):
-        rate = await rebuilt(url, projections)
-        names = ", ".join(projection.name for projection in projections)
-        print(f"rebuilt and proved:         {rate:>10,.0f} events/s {rate / slow:>6.1f}x   ({names})")
+    one, together = await rebuilt(url, [ORDERS]), await rebuilt(url, PROJECTIONS)
     waits = await lag(url)
-    print(f"append to readable in every table, {7 * APPENDS_A_SECOND} events/s after {head:,}:", end=" ")
-    print(f"p50 {waits[len(waits) // 2]:.1f} ms, p99 {waits[len(waits) * 99 // 100]:.1f} ms")
+    yardstick = f"one event, one transaction: {slow:,.0f}/s"
+    return [
+        Row(
+            name="   rebuild of orders, proved",
+            measured=f"{one:,.0f} events/s",
+            yardstick=yardstick,
+            ratio=one / slow,
+            aim="80x, 150,000/s",
+        ),
+        Row(
+            name="   rebuild of every table, proved",
+            measured=f"{together:,.0f} events/s",
+            yardstick=yardstick,
+            ratio=together / slow,
+            aim="100,000/s",
+        ),
+        Row(
+            name=f"   append to readable, {7 * APPENDS_A_SECOND} events/s",
+            measured=f"p50 {percentile(waits, 0.5):.1f} ms, p99 {percentile(waits, 0.99):.1f} ms",
+            aim="p50 < 10 ms, p99 < 50 ms",
+        ),
+    ]
 
 
-def main() -> None:
+def rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as directory:
         server = EmbeddedPostgres.start(Path(directory) / "postgres")
         try:
             server.create_database("bench")
             migrate.upgrade(server.url("bench"))
-            asyncio.run(measure(server.url("bench")))
+            return asyncio.run(measure(server.url("bench")))
         finally:
             server.stop()
 
 
 if __name__ == "__main__":
-    main()
+    show(rows())

@@ -5,12 +5,12 @@ python docs/generate.py           writes the pages
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.commands.gates import SUBMIT
+from gateway.commands.gates import REDUCE, SUBMIT, Gate
 from gateway.ledger.catalog import CATALOG
 from gateway.settings.table import table as settings_table
 from gateway.telemetry import GATE_SHORT_NAMES, Metrics
@@ -37,22 +37,22 @@ def metrics() -> str:
 
 
 def gates() -> str:
-    """The walk of `POST /api/v1/orders`."""
+    """The walk of `POST /api/v1/orders`, and that of the way out."""
     before = "`auth` and `rate_limit` stand before these, `submit` after; the first refusal ends the walk."
-    lines = [
-        "# Gates",
-        "",
-        NOTE,
-        "",
-        before,
-        "",
-        "| # | Gate | In `sequence` | Rule |",
-        "|---|---|---|---|",
-    ]
-    for number, gate in enumerate(SUBMIT, start=4):
+    out = (
+        "Close, flatten and a reducing adjust need none of these and no Redis."
+        " `auth`, `rate_limit`, `strategy_scope` and, for flatten, `mfa` stand before, `submit` after."
+    )
+    lines = ["# Gates", "", NOTE, "", before, "", *_gate_rows(SUBMIT, 4)]
+    return "\n".join([*lines, "", "## The way out", "", out, "", *_gate_rows(REDUCE, 5), ""])
+
+
+def _gate_rows(walk: Sequence[Gate], first: int) -> Iterator[str]:
+    yield "| # | Gate | In `sequence` | Rule |"
+    yield "|---|---|---|---|"
+    for number, gate in enumerate(walk, start=first):
         short = GATE_SHORT_NAMES.get(gate.__name__, gate.__name__)
-        lines.append(f"| {number} | `{gate.__name__}` | `{short}` | {first_sentence(gate)} |")
-    return "\n".join([*lines, ""])
+        yield f"| {number} | `{gate.__name__}` | `{short}` | {first_sentence(gate)} |"
 
 
 def events() -> str:

@@ -154,10 +154,14 @@ class Broker(Protocol):
         *,
         after: datetime | None,
         order_id: OrderId | None = None,
+        beyond: str | None = None,
         page_size: int = 100,
         max_pages: int | None = None,
     ) -> FillPage:
-        """FILL activities, oldest first. Raises BrokerUnreadable."""
+        """FILL activities, oldest first; `beyond` names the last one of a reading that was cut off.
+
+        Raises BrokerUnreadable.
+        """
 
     async def positions(self) -> tuple[BrokerPosition, ...]:
         """Raises BrokerUnreadable."""
@@ -170,6 +174,9 @@ class Broker(Protocol):
 
     async def clock(self) -> BrokerClock:
         """Raises BrokerUnreadable."""
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
 
 
 # --- market data ------------------------------------------------------------------------------------
@@ -334,6 +341,9 @@ class RateVerdict:
 class RateLimits(Protocol):
     async def check(self, action: str, principal: str, rule: RateRule) -> RateVerdict:
         """Count one attempt. Never raises: without Redis the process counts from its own memory."""
+
+    async def give_back(self, action: str, principal: str) -> None:
+        """Uncount the principal's last attempt. Never raises."""
 
 
 class Nonces(Protocol):

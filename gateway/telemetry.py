@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+disable_created_metrics()  # a `_created` beside each counter is no name of ours
 
 _P = "execution_gateway_"
 

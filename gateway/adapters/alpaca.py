@@ -164,6 +164,7 @@ class AlpacaBroker:
         *,
         after: datetime | None,
         order_id: OrderId | None = None,
+        beyond: str | None = None,
         page_size: int = 100,
         max_pages: int | None = None,
     ) -> FillPage:
@@ -172,6 +173,8 @@ class AlpacaBroker:
             query["after"] = _instant(after)
         if order_id is not None:
             query["order_id"] = order_id
+        if beyond is not None:
+            query["page_token"] = beyond
         reports: dict[str, ExecutionReport] = {}
         last: ExecutionReport | None = None
         complete, pages = False, 0

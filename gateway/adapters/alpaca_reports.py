@@ -146,8 +146,8 @@ def parse_order(raw: Any) -> BrokerOrder:
         client_order_id=ClientOrderId(_required(raw, "client_order_id")),
         symbol=Symbol(_required(raw, "symbol")),
         side=side,
-        ord_type=_known(OrdType, raw.get("type") or raw.get("order_type")) or OrdType.OTHER,
-        time_in_force=_known(TimeInForce, raw.get("time_in_force")) or TimeInForce.OTHER,
+        ord_type=_word(OrdType, raw.get("type") or raw.get("order_type"), OrdType.OTHER),
+        time_in_force=_word(TimeInForce, raw.get("time_in_force"), TimeInForce.OTHER),
         broker_status=status,
         status=STATUSES.get(status),
         qty=read_number(raw, "qty"),
@@ -239,6 +239,11 @@ def _known(kind: type[E], word: Any) -> E | None:
         return kind(word)
     except ValueError:
         return None
+
+
+def _word(kind: type[E], word: Any, other: E) -> E | None:
+    """One of our words, `other` for one we do not have, None when nothing was said."""
+    return None if word is None else _known(kind, word) or other
 
 
 def _mapping(raw: Any) -> Raw:

@@ -50,6 +50,7 @@ class NoBroker:
         *,
         after: datetime | None,
         order_id: OrderId | None = None,
+        beyond: str | None = None,
         page_size: int = 100,
         max_pages: int | None = None,
     ) -> FillPage:
@@ -66,6 +67,9 @@ class NoBroker:
 
     async def clock(self) -> BrokerClock:
         _refuse()
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
 
 def _refuse() -> NoReturn:

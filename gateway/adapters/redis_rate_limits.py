@@ -44,6 +44,12 @@ for _, window in ipairs({windows[1], windows[3]}) do
 end
 return {0, left - 1, 0}
 """)
+# KEYS: the principal's attempts, everybody's. The principal's newest attempt leaves both.
+_GIVE_BACK: Final = Script("""
+local newest = redis.call('ZPOPMAX', KEYS[1])[1]
+if newest then redis.call('ZREM', KEYS[2], newest) end
+return 0
+""")
 _OWN, _BURST, _OVERALL = 1, 2, 3
 _REASONS: Final = {
     _OWN: "per_user_limit_exceeded",
@@ -63,7 +69,7 @@ class RedisRateLimits:
         self._trouble = trouble
 
     async def check(self, action: str, principal: str, rule: RateRule) -> RateVerdict:
-        keys = (f"rl:{action}:{principal}", f"rl:{action}:{_EVERYBODY}")
+        keys = _keys(action, principal)
         windows = [number for _, seconds, limit in _windows(rule) for number in (seconds, limit)]
         try:
             refusal, left, wait = await self._link.run(_CHECK, keys, (uuid4().hex, *windows))
@@ -71,6 +77,13 @@ class RedisRateLimits:
             self._trouble(action, isinstance(error, MirrorTimedOut))
             return await self._memory.check(action, principal, rule)
         return _verdict(refusal, left, wait / 1_000_000)
+
+    async def give_back(self, action: str, principal: str) -> None:
+        try:
+            await self._link.run(_GIVE_BACK, _keys(action, principal), ())
+        except MirrorUnavailable as error:
+            self._trouble(action, isinstance(error, MirrorTimedOut))
+            await self._memory.give_back(action, principal)
 
 
 @dataclass(slots=True)
@@ -94,11 +107,20 @@ class MemoryRateLimits:
         everybody.append(now)
         return _verdict(0, left - 1, 0)
 
+    async def give_back(self, action: str, principal: str) -> None:
+        for name in (principal, _EVERYBODY):
+            if attempts := self._attempts.get((action, name)):
+                attempts.pop()
+
     def _recent(self, action: str, principal: str, since: float) -> deque[float]:
         attempts = self._attempts.setdefault((action, principal), deque())
         while attempts and attempts[0] <= since:
             attempts.popleft()
         return attempts
+
+
+def _keys(action: str, principal: str) -> tuple[str, str]:
+    return f"rl:{action}:{principal}", f"rl:{action}:{_EVERYBODY}"
 
 
 def _windows(rule: RateRule) -> Iterator[tuple[int, int, int]]:

@@ -37,7 +37,17 @@ class ProjectionRebuildRequested:
     outcome: str = "success"
 
 
-AuditEvent = OrderRefused | ControlRefused | ProjectionRebuildRequested
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPerformed:
+    """A control action as a whole, where no single stream tells it; `outcome` success, partial or no_op."""
+
+    action: str
+    outcome: str
+    reason: str
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+AuditEvent = OrderRefused | ControlRefused | ControlPerformed | ProjectionRebuildRequested
 
 
 def evolve(state: None, event: AuditEvent) -> None:

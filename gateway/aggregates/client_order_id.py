@@ -58,7 +58,11 @@ def slice_id(
     ticket: Ticket, trade_date: date, *, parent: ClientOrderId, slice_num: int, qty: Decimal
 ) -> ClientOrderId:
     """The id of one slice of a TWAP parent, counted from 0."""
-    return order_id_for(ticket, trade_date, strategy=f"twap_slice_{parent}_{slice_num}", qty=qty)
+    return order_id_for(ticket, trade_date, strategy=slice_strategy(parent, slice_num), qty=qty)
+
+
+def slice_strategy(parent: ClientOrderId, slice_num: int) -> str:
+    return f"twap_slice_{parent}_{slice_num}"
 
 
 def manual_id(action: str, ticket: Ticket, user: str, requested_at: datetime) -> ClientOrderId:

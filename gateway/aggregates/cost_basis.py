@@ -58,14 +58,18 @@ def _removed_cost(book: Book, held: Decimal, closed: Decimal) -> Decimal:
 def adjust(book: Book, qty: Decimal, cost: Decimal) -> Book:
     """The book after a delta of signed shares and of signed cost (negative for a short); realizes nothing."""
     after = plus(book.qty, qty)
-    signed_cost = plus(book.cost.copy_sign(book.qty), cost)
-    return Book(qty=after, cost=_open_cost(after, signed_cost), realized=book.realized)
+    return Book(qty=after, cost=_open_cost(after, plus(signed_cost(book), cost)), realized=book.realized)
 
 
-def _open_cost(qty: Decimal, signed_cost: Decimal) -> Decimal:
+def signed_cost(book: Book) -> Decimal:
+    """The cost of the open quantity with its sign: negative for a short."""
+    return book.cost.copy_sign(book.qty)
+
+
+def _open_cost(qty: Decimal, cost: Decimal) -> Decimal:
     if not qty:
         return ZERO
-    return signed_cost if qty > 0 else signed_cost.copy_negate()
+    return cost if qty > 0 else cost.copy_negate()
 
 
 def split(book: Book, ratio: Decimal) -> Book:
@@ -80,4 +84,4 @@ def average_px(book: Book) -> Decimal:
 
 def unrealized(book: Book, px: Decimal) -> Decimal:
     """What closing at `px` would realize, exactly."""
-    return minus(times(px, book.qty), book.cost.copy_sign(book.qty))
+    return minus(times(px, book.qty), signed_cost(book))

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final, assert_never
 
+from gateway.aggregates.exact import minus
 from gateway.aggregates.refusals import BreakNotFound, ReasonRequired, ReconciliationNotAttempted
 from gateway.aggregates.vocabulary import ClientOrderId, OrderId, Symbol
 
+POSITION_QTY: Final = "position_qty"
 BREAK_KINDS: Final = (
-    "position_qty",
+    POSITION_QTY,
     "order_status",
     "order_missing",
     "fill_gap",
@@ -37,7 +40,10 @@ class ReconciliationAttempted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationPassed:
-    """`marks` are instants up to which the broker's lists have been read, by name."""
+    """`marks` are instants up to which the broker's lists have been read, by name.
+
+    `equity` is the account's as the broker has it, `peak_equity` the highest since the breaker's last reset.
+    """
 
     run_id: str
     at: datetime
@@ -45,6 +51,8 @@ class ReconciliationPassed:
     reports_recorded: int
     breaks_open: int
     orphans_found: int
+    equity: Decimal | None = None
+    peak_equity: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,16 @@ class CursorMoved:
     name: str
     time: datetime
     activity_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillRequested:
+    """Somebody wants the broker's executions read again; what they add is recorded as itself."""
+
+    run_id: str
+    at: datetime
+    lookback_hours: int | None
+    recalc_all_trades: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +132,7 @@ ReconGateEvent = (
     | ReconciliationFailed
     | ReconciliationOverridden
     | CursorMoved
+    | BackfillRequested
     | BreakOpened
     | BreakClosed
     | BreakResolved
@@ -151,6 +170,10 @@ class ReconGate:
     error: str | None = None
     override: ReconciliationOverridden | None = None
     last_result: str | None = None
+    equity: Decimal | None = None
+    peak_equity: Decimal | None = None
+    ignored: Mapping[Symbol, Decimal] = field(default_factory=dict)
+    """Differences of holdings (broker's less ours) that somebody decided to live with."""
     opened: int = 0
     """How many breaks were ever opened; makes their ids."""
     version: int = 0
@@ -162,6 +185,14 @@ class ReconGate:
     @property
     def open_breaks(self) -> tuple[Break, ...]:
         return tuple(self.breaks.values())
+
+    def orphan_breaks(self, client_order_id: ClientOrderId) -> tuple[Break, ...]:
+        """What an orphan opened and nobody has resolved."""
+        return tuple(
+            entry
+            for entry in self.open_breaks
+            if entry.kind in ("orphan", "activity_unmatched") and entry.client_order_id == client_order_id
+        )
 
     def state_since(self, start_version: int) -> GateState:
         """Open after a pass since a process found the stream at this version, whatever failed later."""
@@ -188,7 +219,10 @@ def succeed(
     reports_recorded: int,
     breaks_open: int,
     orphans_found: int,
+    equity: Decimal | None = None,
+    peak_since: datetime | None = None,
 ) -> tuple[ReconGateEvent, ...]:
+    """A peak from before `peak_since` is forgotten."""
     return (
         ReconciliationPassed(
             run_id=run_id,
@@ -197,8 +231,16 @@ def succeed(
             reports_recorded=reports_recorded,
             breaks_open=breaks_open,
             orphans_found=orphans_found,
+            equity=equity,
+            peak_equity=_peak(gate, equity, peak_since),
         ),
     )
+
+
+def _peak(gate: ReconGate | None, equity: Decimal | None, since: datetime | None) -> Decimal | None:
+    if gate is None or gate.passed_at is None or (since is not None and gate.passed_at < since):
+        return equity
+    return max((known for known in (gate.peak_equity, equity) if known is not None), default=None)
 
 
 def fail(gate: ReconGate | None, *, run_id: str, at: datetime, error: str) -> tuple[ReconGateEvent, ...]:
@@ -226,6 +268,21 @@ def move_cursor(
     return (CursorMoved(name=name, time=time, activity_id=activity_id),)
 
 
+def request_backfill(
+    gate: ReconGate | None,
+    *,
+    run_id: str,
+    at: datetime,
+    lookback_hours: int | None,
+    recalc_all_trades: bool,
+) -> tuple[ReconGateEvent, ...]:
+    return (
+        BackfillRequested(
+            run_id=run_id, at=at, lookback_hours=lookback_hours, recalc_all_trades=recalc_all_trades
+        ),
+    )
+
+
 def open_break(
     gate: ReconGate | None,
     *,
@@ -237,7 +294,10 @@ def open_break(
     client_order_id: ClientOrderId | None = None,
     order_id: OrderId | None = None,
 ) -> tuple[ReconGateEvent, ...]:
-    """One open break per kind and thing: a difference that is seen again opens nothing."""
+    """One open break per kind and thing: a difference seen again, or ignored as it is, opens nothing."""
+    if gate is not None and kind == POSITION_QTY and symbol is not None and symbol in gate.ignored:
+        if gate.ignored[symbol] == minus(Decimal(broker_value), Decimal(ledger_value)):
+            return ()
     identity = kind, symbol, client_order_id, order_id
     for entry in gate.open_breaks if gate is not None else ():
         if identity == (entry.kind, entry.symbol, entry.client_order_id, entry.order_id):
@@ -287,6 +347,8 @@ def evolve(gate: ReconGate | None, event: ReconGateEvent) -> ReconGate:
                 override=None,
                 error=None,
                 last_result="passed",
+                equity=event.equity,
+                peak_equity=event.peak_equity,
                 marks={**before.marks, **event.marks},
             )
         case ReconciliationFailed(at=at):
@@ -296,15 +358,28 @@ def evolve(gate: ReconGate | None, event: ReconGateEvent) -> ReconGate:
         case CursorMoved():
             moved = Cursor(time=event.time, activity_id=event.activity_id)
             return replace(before, cursors={**before.cursors, event.name: moved})
+        case BackfillRequested():
+            return before
         case BreakOpened():
             return replace(
                 before, breaks={**before.breaks, event.break_id: _break(event)}, opened=before.opened + 1
             )
         case BreakClosed(break_id=break_id) | BreakResolved(break_id=break_id):
             left = {key: entry for key, entry in before.breaks.items() if key != break_id}
-            return replace(before, breaks=left)
+            return replace(before, breaks=left, ignored=_ignored(before, event))
         case _:
             assert_never(event)
+
+
+def _ignored(gate: ReconGate, event: BreakClosed | BreakResolved) -> Mapping[Symbol, Decimal]:
+    """Ignoring one difference says nothing about the next one."""
+    entry = gate.breaks.get(event.break_id)
+    if entry is None or entry.kind != POSITION_QTY or entry.symbol is None:
+        return gate.ignored
+    kept = {symbol: difference for symbol, difference in gate.ignored.items() if symbol != entry.symbol}
+    if isinstance(event, BreakResolved) and event.action == "ignore":
+        kept[entry.symbol] = minus(Decimal(entry.broker_value), Decimal(entry.ledger_value))
+    return kept
 
 
 def _break(event: BreakOpened) -> Break:

@@ -95,6 +95,20 @@ class FatFingerRejected(Refusal):
     gate = "fat_finger"
 
 
+class SchedulerUnavailable(Unavailable):
+    code = gate = "scheduler_unavailable"
+
+
+class LiquidityUnavailable(Unavailable):
+    code = "liquidity_unavailable"
+    gate = "liquidity"
+
+
+class SlicingPlanInvalid(Refusal):
+    code = "slicing_plan_invalid"
+    gate = "slice"
+
+
 class BrokerRejected(Refusal):
     code = "broker_rejected"
     gate = "submit"
@@ -119,12 +133,33 @@ class OrderNotFound(Refusal):
     code = "order_not_found"
 
 
+class ParentOrderNotFound(Refusal):
+    code = "parent_order_not_found"
+
+
 class PositionNotFound(Refusal):
     code = "position_not_found"
 
 
 class StrategyUnauthorized(Refusal):
     code = "strategy_unauthorized"
+
+
+class QtyExceedsPosition(Refusal):
+    code = "qty_exceeds_position"
+    gate = "reduce_only"
+
+
+class FractionalQty(Refusal):
+    code = "fractional_qty"
+
+
+class CancelAllFailed(Refusal):
+    code = "cancel_all_failed"
+
+
+class FlattenFailed(Refusal):
+    code = "flatten_failed"
 
 
 class KillSwitchAlreadyEngaged(Refusal):
@@ -170,4 +205,8 @@ class ProjectionBehind(Refusal):
 
 
 class BreakNotFound(Refusal):
+    code = "not_found"
+
+
+class OrphanNotFound(Refusal):
     code = "not_found"

@@ -39,8 +39,8 @@ class BrokerOrder:
     """An order as the broker holds it now. Quantities in shares, times in UTC.
 
     `qty` is None for notional orders. `ord_type` is None when the source tells only what changed, as relays
-    do; then nothing but symbol and side can be compared with a ticket. `status` is None when the broker's word is outside our table;
-    `broker_status` is always the word itself.
+    do; then nothing but symbol and side can be compared with a ticket. `status` is None when the broker's
+    word is outside our table; `broker_status` is always the word itself.
     """
 
     order_id: OrderId

@@ -79,6 +79,12 @@ def restate(history: Sequence[PositionEvent], key: Key, qty: Decimal, px: Decima
     )
 
 
+def refold(history: Iterable[PositionEvent]) -> tuple[Book, dict[StrategyId, Book]]:
+    """The account's book and the strategies', computed anew from every execution as it counts now."""
+    account, strategies, _ = _fold(_steps(history))
+    return account, strategies
+
+
 def _steps(history: Iterable[PositionEvent]) -> list[Step]:
     """The history with earlier restatements already in force, in the order of booking."""
     steps: list[Step] = []

@@ -211,3 +211,7 @@ def order_stream(client_order_id: str) -> str:
 
 def position_stream(symbol: str) -> str:
     return f"position-{symbol}"
+
+
+def plan_stream(parent_order_id: str) -> str:
+    return f"slice-plan-{parent_order_id}"

@@ -6,13 +6,25 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, Self
 
 from fastapi import Depends, Request
 
 from gateway.aggregates.vocabulary import Actor, StrategyId
-from gateway.api.desk import CancelOrder, Controls, Health, Readiness, Receive, Reconciliation, SubmitOrder
+from gateway.api.desk import (
+    CancelOrder,
+    Controls,
+    Differences,
+    Health,
+    Readiness,
+    Receive,
+    Reconciliation,
+    SubmitOrder,
+)
+from gateway.api.manual_desk import ManualControls
+from gateway.api.mfa import SecondFactor
 from gateway.api.roles import Principal
+from gateway.api.slicing_desk import CancelSlices, SliceOrder
 from gateway.api.webhook_signature import WebhookRules
 from gateway.ledger.ledger import Ledger
 from gateway.ports import Clock, MarketData
@@ -36,6 +48,8 @@ class About:
     max_position_size: int
     performance_enabled: bool
     max_performance_days: int
+    strategy_activity_seconds: float = 86_400
+    """How long a strategy counts as active after its newest order."""
     service: str = "execution_gateway"
     version: str = "0.1.0"
 
@@ -61,6 +75,9 @@ class Limiter(Protocol):
     async def __call__(self, request: Request, action: str, principal: Principal) -> None:
         """Raises RateLimited; leaves the limit's headers on the request."""
 
+    async def give_back(self, request: Request, action: str, principal: Principal) -> None:
+        """Uncount what was just admitted."""
+
 
 class Projections(Protocol):
     async def wait_for(self, position: int, names: Collection[str], timeout: float) -> None:  # noqa: ASYNC109
@@ -79,6 +96,17 @@ class Audit(Protocol):
     ) -> None:
         """Record a control action that did not happen."""
 
+    async def control_performed(
+        self,
+        action: str,
+        outcome: str,
+        reason: str,
+        by: Actor,
+        correlation_id: str,
+        facts: Mapping[str, str],
+    ) -> int:
+        """Record what became of an action as a whole; the position of the record."""
+
     async def rebuild_requested(self, projection: str, by: Actor, correlation_id: str) -> int:
         """Record a rebuild before it starts; the position of the record."""
 
@@ -94,9 +122,14 @@ class House:
     webhook: WebhookRules
     submit_order: SubmitOrder
     cancel_order: CancelOrder
+    slice_order: SliceOrder
+    cancel_slices: CancelSlices
     receive: Receive
     controls: Controls
+    by_hand: ManualControls
+    second_factor: SecondFactor
     reconcile: Reconciliation
+    differences: Differences
     projections: Projections
     market: MarketData
     ledger: Ledger
@@ -122,6 +155,26 @@ def answered_at(request: Request, position: int | None) -> None:
     """Tell the caller at which ledger position the answer stands."""
     if position is not None:
         request.state.headers["X-Ledger-Position"] = str(position)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What surrounds a request, without the framework's dependencies: they took a fifth of a submission."""
+
+    desk: House
+    caller: Principal
+    correlation_id: str
+    gates: GateLog
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        state = request.state
+        return cls(
+            desk=house_of(request),
+            caller=state.principal,
+            correlation_id=state.request_id,
+            gates=state.gate_log,
+        )
 
 
 async def _house(request: Request) -> House:

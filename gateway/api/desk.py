@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from gateway.aggregates.circuit_breaker import CircuitBreaker
 from gateway.aggregates.kill_switch import KillSwitch
 from gateway.aggregates.order.state import Order
-from gateway.aggregates.risk_limits import RiskLimits, Thresholds
+from gateway.aggregates.risk_limits import Patch, RiskLimits, Thresholds
 from gateway.aggregates.vocabulary import Actor, ClientOrderId, ReportSource, StrategyId, Symbol, Ticket
 from gateway.telemetry import GateLog
 
@@ -176,6 +176,54 @@ class Controls(Protocol):
         """Raises QuarantineNotActive or UnresolvedOrphans."""
 
     async def thresholds(self) -> LimitsStanding: ...
+    async def set_thresholds(
+        self,
+        *,
+        default: Thresholds | None,
+        overrides: Mapping[Symbol, Patch | None],
+        by: Actor,
+        correlation_id: str,
+    ) -> LimitsStanding:
+        """Replace the defaults as a whole, patch or remove overrides."""
+
+
+class AnsweredOrphan(Protocol):
+    @property
+    def order(self) -> Order: ...
+    @property
+    def position(self) -> int: ...
+
+
+class ResolveOrphan(Protocol):
+    """Everything here raises OrphanNotFound and IdempotencyConflict."""
+
+    async def adopt(
+        self, order_id: str, strategy_id: StrategyId, *, reason: str, by: Actor, correlation_id: str
+    ) -> AnsweredOrphan: ...
+    async def ignore(
+        self, order_id: str, *, reason: str, by: Actor, correlation_id: str
+    ) -> AnsweredOrphan: ...
+    async def cancel(
+        self, order_id: str, *, reason: str, by: Actor, correlation_id: str
+    ) -> AnsweredOrphan: ...
+
+
+class ResolvedBreak(Protocol):
+    @property
+    def action(self) -> str: ...
+    @property
+    def by(self) -> str: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def position(self) -> int: ...
+
+
+class ResolveBreak(Protocol):
+    async def __call__(
+        self, break_id: str, *, action: str, reason: str, by: Actor, correlation_id: str
+    ) -> ResolvedBreak:
+        """Raises BreakNotFound, ReconciliationBrokerUnavailable and IdempotencyConflict."""
 
 
 class Reconciliation(Protocol):
@@ -187,6 +235,22 @@ class Reconciliation(Protocol):
 
     async def force_complete(self, *, reason: str, by: Actor, correlation_id: str) -> object:
         """What `ReconciliationOverrideResponse` shows. Raises ReconciliationNotAttempted."""
+
+
+class RequestBackfill(Protocol):
+    async def __call__(
+        self, *, lookback_hours: int | None, recalc_all_trades: bool, by: Actor, correlation_id: str
+    ) -> object:
+        """What `FillsBackfillResponse` shows. Raises ReconciliationBrokerUnavailable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differences:
+    """What can be done where the ledger and the broker do not agree."""
+
+    orphans: ResolveOrphan
+    breaks: ResolveBreak
+    backfill: RequestBackfill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,4 +282,5 @@ class Readiness:
 
     @property
     def is_ready(self) -> bool:
-        return "fail" not in self.checks.values()
+        """A parked projection or a silent broker shows, and keeps nobody from trading on the rest."""
+        return all(self.checks[name] == "ok" for name in ("ledger", "mirror", "startup", "draining"))

@@ -68,6 +68,10 @@ def _subject(
     return symbol, strategy_id
 
 
+def matches(event: EventView, symbol: str | None, strategy_id: str | None) -> bool:
+    return symbol in (None, event.symbol) and strategy_id in (None, event.strategy_id)
+
+
 @dataclass(slots=True)
 class Viewer:
     """Turns events into views for one caller; looks every order up once."""

@@ -19,13 +19,24 @@ from fastapi.routing import APIRoute
 from gateway.aggregates.refusals import Refusal, StrategyUnauthorized
 from gateway.api.body import BoundedRequest
 from gateway.api.deps import House, house_of
-from gateway.api.refusals import PermissionDenied, RateLimited
+from gateway.api.refusals import (
+    MfaExpired,
+    MfaInvalid,
+    MfaRequired,
+    PermissionDenied,
+    RateLimited,
+    TokenMismatch,
+)
 from gateway.api.roles import Permission, Principal
 
 _POSITION: Final = re.compile(r"[1-9][0-9]{0,17}")
 _OUTCOMES: Final[Mapping[type[Refusal], str]] = {
     PermissionDenied: "denied",
     StrategyUnauthorized: "denied",
+    MfaRequired: "denied",
+    MfaExpired: "denied",
+    MfaInvalid: "denied",
+    TokenMismatch: "denied",
     RateLimited: "rate_limited",
 }
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])

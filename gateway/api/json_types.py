@@ -116,6 +116,10 @@ def _whole(value: object) -> Decimal:
     return number
 
 
+def _whole_number(value: object) -> int:
+    return int(_whole(value))
+
+
 def _integer(value: object) -> object:
     if type(value) is not int:
         raise ValueError("must be an integer")
@@ -195,6 +199,7 @@ is_strategy_id: Final = _STRATEGY.fullmatch
 
 DecimalIn = Annotated[Decimal, BeforeValidator(_decimal, json_schema_input_type=str)]
 WholeShares = Annotated[Decimal, BeforeValidator(_whole, json_schema_input_type=int | str)]
+WholeNumber = Annotated[int, BeforeValidator(_whole_number, json_schema_input_type=int | str)]
 Integer = Annotated[int, BeforeValidator(_integer)]
 Price = Annotated[Decimal, BeforeValidator(_decimal, json_schema_input_type=str), AfterValidator(_price)]
 Instant = Annotated[datetime, BeforeValidator(instant_from_text, json_schema_input_type=str)]

@@ -90,6 +90,12 @@ class RateLimit:
             )
         self._enter(gate_log, "pass")
 
+    async def give_back(self, request: Request, action: str, principal: Principal) -> None:
+        """What was refused for want of a second factor was no attempt."""
+        await self.limits.give_back(action, f"{principal.kind}:{principal.sub}")
+        headers: dict[str, str] = request.state.headers
+        headers["X-RateLimit-Remaining"] = str(int(headers["X-RateLimit-Remaining"]) + 1)
+
     def _rule(self, action: str, principal: Principal) -> RateRule:
         rule = self.rules[action]
         if principal.kind is not ActorKind.SERVICE or self.service_factor == 1:

@@ -66,8 +66,37 @@ class NotFound(Refusal):
     code = "not_found"
 
 
+class StrategyNotFound(Refusal):
+    code = "strategy_not_found"
+
+
 class PerformanceDisabled(Refusal):
     code = "performance_disabled"
+
+
+class MfaRequired(Refusal):
+    code = "mfa_required"
+    gate = "mfa"
+
+
+class MfaExpired(Refusal):
+    code = "mfa_expired"
+    gate = "mfa"
+
+
+class MfaInvalid(Refusal):
+    code = "mfa_invalid"
+    gate = "mfa"
+
+
+class TokenMismatch(Refusal):
+    code = "token_mismatch"
+    gate = "mfa"
+
+
+class MfaUnavailable(Unavailable):
+    code = "mfa_unavailable"
+    gate = "mfa"
 
 
 class WebhookSignatureMissing(Refusal):

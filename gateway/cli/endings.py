@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, NoReturn
 
+import httpx2
 import typer
 from psycopg import OperationalError
 from rich.console import Console
@@ -47,6 +48,8 @@ def explained() -> Iterator[Console]:
         )
     except Refusal as refusal:
         _end(FAILED, refusal.text)
+    except httpx2.TransportError as error:
+        _end(FAILED, f"a server stopped answering: {error}")
     except (CommandFailed, EmbeddedServerFailed, RebuildUnproven, ValueError, PermissionError) as error:
         _end(FAILED, str(error))
 

@@ -30,9 +30,8 @@ def reconcile(
         settings, sub="gateway-cli", role="admin", strategies=["*"], seconds=_TOKEN_SECONDS
     )
     found = _run(url, token, shadow=shadow)
-    console.print(f"{found['status']}: {found['message']}", markup=False, soft_wrap=True)
-    for name in ("reports_recorded", "breaks_open", "orphans_found"):
-        console.print(f"  {name.replace('_', ' ')}: {found[name]}", markup=False)
+    words = f"{found['status']}: {found['message']}, {found['orphans_found']} orphans found"
+    console.print(words, markup=False, soft_wrap=True)
     for report in found["shadow_reports"] or ():
         console.print(f"  would record: {report}", markup=False, soft_wrap=True)
     if found["status"] == "failed" or found["breaks_open"]:

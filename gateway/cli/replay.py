@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from gateway.aggregates.order.state import Order
 from gateway.cli.endings import CommandFailed
 from gateway.cli.lines import line_of
 from gateway.cli.reading import open_log
@@ -27,10 +28,24 @@ async def replay(settings: Settings, console: Console, name: str, *, upto: int |
     for recorded in events:
         console.print(line_of(recorded), soft_wrap=True)
     state = _fold(events)
-    console.print(
-        Text(f"{events[0].stream} at position {events[-1].position}:", style="bold"), soft_wrap=True
-    )
-    console.print_json(msgspec.json.encode(state).decode())
+    heading = f"{events[0].stream} at position {events[-1].position}{_verdict(state)}"
+    console.print(Text(heading, style="bold"), soft_wrap=True)
+    console.print_json(msgspec.json.encode(_present(msgspec.to_builtins(state))).decode())
+
+
+def _verdict(state: Any) -> str:
+    """The words an order's state comes down to."""
+    if not isinstance(state, Order):
+        return ""
+    return f": {state.status}, {state.cum_qty} of {state.ticket.qty} {state.ticket.symbol} executed"
+
+
+def _present(value: Any) -> Any:
+    """Without what is null or empty, which says nothing here."""
+    if isinstance(value, dict):
+        kept = {name: _present(item) for name, item in value.items()}
+        return {name: item for name, item in kept.items() if item not in (None, [], {})}
+    return value
 
 
 async def _events(log: Log, name: str, upto: int | None) -> list[Recorded]:

@@ -44,7 +44,7 @@ class Amend:
     cause: Cause
     beside: Beside | None = None
     beside_streams: tuple[str, ...] = ()
-    inbox: Callable[[Sequence[OrderEvent]], InboxResult] | None = None
+    inbox: Callable[[Order | None, Sequence[OrderEvent]], InboxResult] | None = None
     _before: Order | None = None
     _events: tuple[OrderEvent, ...] = ()
 
@@ -79,7 +79,7 @@ class Amend:
                     *(Uncommitted(stream=position, event=event) for event in booked),
                     *beside,
                 ],
-                inbox=self.inbox(self._events) if self.inbox else None,
+                inbox=self.inbox(self._before, self._events) if self.inbox else None,
             )
 
         return await self.writer.change(streams, decide, self.cause, history=history)

@@ -8,8 +8,14 @@ from datetime import datetime
 from time import perf_counter
 from uuid import uuid4
 
-from gateway.aggregates.audit import AuditEvent, ControlRefused, OrderRefused, ProjectionRebuildRequested
-from gateway.aggregates.refusals import LedgerUnavailable, Refusal, Unavailable
+from gateway.aggregates.audit import (
+    AuditEvent,
+    ControlPerformed,
+    ControlRefused,
+    OrderRefused,
+    ProjectionRebuildRequested,
+)
+from gateway.aggregates.refusals import LedgerUnavailable, Refusal
 from gateway.aggregates.vocabulary import Actor, ClientOrderId, Ticket
 from gateway.ledger.decision import Decision
 from gateway.ledger.envelope import Cause, Uncommitted
@@ -44,7 +50,7 @@ class Audit:
         correlation_id: str,
     ) -> None:
         """Record a refusal of gates 7 to 13. Failing to record it changes nothing about the refusal."""
-        if isinstance(refusal, Unavailable) or refusal.gate is None:
+        if refusal.gate is None or refusal.gate.endswith("_unavailable"):
             return
         count = self._count((by.sub, refusal.gate, ticket.symbol))
         if count == 0:
@@ -67,6 +73,21 @@ class Audit:
             return
         event = ControlRefused(action=action, outcome=outcome, facts=tuple(sorted(facts.items())))
         await self.write(event, by, correlation_id, must=False)
+
+    async def control_performed(
+        self,
+        action: str,
+        outcome: str,
+        reason: str,
+        by: Actor,
+        correlation_id: str,
+        facts: Mapping[str, str],
+    ) -> int:
+        """Record what became of an action as a whole; its parts stand in streams of their own."""
+        event = ControlPerformed(
+            action=action, outcome=outcome, reason=reason, facts=tuple(sorted(facts.items()))
+        )
+        return await self.write(event, by, correlation_id, must=False)
 
     async def rebuild_requested(self, projection: str, by: Actor, correlation_id: str) -> int:
         """Record a rebuild before it starts; raises LedgerUnavailable. Returns its ledger position."""

@@ -6,11 +6,12 @@ two intents can both pass on a state the other has changed.
 
 from __future__ import annotations
 
+from gateway.aggregates.position.state import Position
 from gateway.aggregates.refusals import CircuitBreakerTripped, KillSwitchEngaged
 from gateway.aggregates.vocabulary import Ticket, position_stream
 from gateway.commands.gates.safety import refuse_quarantined
 from gateway.commands.gates.walk import RiskRules, Walk
-from gateway.commands.reduce_only import HoldingMoved, refuse_increase
+from gateway.commands.reduce_only import HoldingMoved, refuse_beyond_closable, refuse_increase
 from gateway.commands.safety_view import CIRCUIT_BREAKER, scopes_covering, switch_stream
 from gateway.ledger.decision import States
 
@@ -18,16 +19,22 @@ from gateway.ledger.decision import States
 def judge(walk: Walk, states: States) -> None:
     """Raises the refusal of the gate it repeats, or HoldingMoved when a gated read has to be repeated."""
     ticket = walk.ticket
-    refuse_engaged_scopes(ticket, states)
-    refuse_tripped_breaker(walk.around.rules, states)
     position = states[position_stream(ticket.symbol)]
-    entry = position.quarantine_for(ticket.strategy_id) if position is not None else None
-    if entry is not None:
-        refuse_quarantined(ticket.symbol, entry.reason)
+    if not walk.getting_out:
+        refuse_engaged_scopes(ticket, states)
+        refuse_tripped_breaker(walk.around.rules, states)
+        _refuse_quarantine(ticket, position)
     if walk.holding is not None:
         if states.version(position_stream(ticket.symbol)) != walk.holding.version:
             raise HoldingMoved
-        refuse_increase(ticket, walk.holding, position, except_for=walk.client_order_id)
+        refuse = refuse_beyond_closable if walk.getting_out else refuse_increase
+        refuse(ticket, walk.holding, position, except_for=walk.client_order_id)
+
+
+def _refuse_quarantine(ticket: Ticket, position: Position | None) -> None:
+    entry = position.quarantine_for(ticket.strategy_id) if position is not None else None
+    if entry is not None:
+        refuse_quarantined(ticket.symbol, entry.reason)
 
 
 def refuse_engaged_scopes(ticket: Ticket, states: States) -> None:

@@ -9,18 +9,19 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from gateway.aggregates import circuit_breaker, kill_switch
-from gateway.aggregates.circuit_breaker import CircuitBreaker
+from gateway.aggregates import circuit_breaker, kill_switch, risk_limits
+from gateway.aggregates.circuit_breaker import BreakerState, CircuitBreaker
 from gateway.aggregates.kill_switch import KillSwitch
 from gateway.aggregates.position.state import Quarantine, lift_quarantine
+from gateway.aggregates.recon_gate import POSITION_QTY
 from gateway.aggregates.refusals import (
     CircuitBreakerUnavailable,
     KillSwitchUnavailable,
     QuarantineNotActive,
     UnresolvedOrphans,
 )
-from gateway.aggregates.risk_limits import RiskLimits, Thresholds
-from gateway.aggregates.vocabulary import Actor, StrategyId, Symbol, position_stream
+from gateway.aggregates.risk_limits import Patch, RiskLimits, Thresholds
+from gateway.aggregates.vocabulary import Actor, ActorKind, StrategyId, Symbol, position_stream
 from gateway.commands.keep_mirror import KeepMirror
 from gateway.commands.safety_view import (
     CIRCUIT_BREAKER,
@@ -29,6 +30,8 @@ from gateway.commands.safety_view import (
     POSITION,
     RECON_GATE,
     RISK_LIMITS,
+    mirrored_breaker,
+    mirrored_switch,
     switch_stream,
     symbol_of,
 )
@@ -108,8 +111,8 @@ class Controls:
             )
 
         change = await self._change(stream, decide, by, correlation_id)
-        mirror = await self._mirrored(lambda: self.keep_mirror.publish_switch(scope))
-        self._count_engaged()
+        mirror = await self._mirrored(lambda: self._publish_switch(scope, change))
+        self.show()
         return SwitchStanding(
             scope=scope, switch=change.states[stream], position=change.position, mirror=mirror
         )
@@ -125,8 +128,8 @@ class Controls:
             return kill_switch.disengage(states[stream], by=by.sub, notes=notes, at=at)
 
         change = await self._change(stream, decide, by, correlation_id)
-        mirror = await self._mirrored(lambda: self.keep_mirror.publish_switch(scope))
-        self._count_engaged()
+        mirror = await self._mirrored(lambda: self._publish_switch(scope, change))
+        self.show()
         return SwitchStanding(
             scope=scope, switch=change.states[stream], position=change.position, mirror=mirror
         )
@@ -219,11 +222,32 @@ class Controls:
             limits=state, defaults=self.default_thresholds, position=self.ledger.desk.position
         )
 
+    async def set_thresholds(
+        self,
+        *,
+        default: Thresholds | None,
+        overrides: Mapping[Symbol, Patch | None],
+        by: Actor,
+        correlation_id: str,
+    ) -> LimitsStanding:
+        """Replace the defaults as a whole, patch or remove overrides; what changes nothing writes nothing."""
+        at = self.clock.now()
+
+        def decide(states: States) -> Sequence[Any]:
+            limits = states[RISK_LIMITS] or RiskLimits(default=self.default_thresholds)
+            return risk_limits.change(limits, default=default, overrides=overrides, by=by.sub, at=at)
+
+        change = await self._change(RISK_LIMITS, decide, by, correlation_id)
+        return LimitsStanding(
+            limits=change.states[RISK_LIMITS], defaults=self.default_thresholds, position=change.position
+        )
+
     async def _change_breaker(
         self, decide: Callable[[States], Sequence[Any]], by: Actor, correlation_id: str
     ) -> BreakerStanding:
         change = await self._change(CIRCUIT_BREAKER, decide, by, correlation_id)
-        mirror = await self._mirrored(self.keep_mirror.publish_breaker)
+        breaker, version = change.states[CIRCUIT_BREAKER], change.states.version(CIRCUIT_BREAKER)
+        mirror = await self._mirrored(lambda: self.mirror.publish_breaker(mirrored_breaker(breaker, version)))
         return BreakerStanding(
             breaker=change.states[CIRCUIT_BREAKER], position=change.position, mirror=mirror
         )
@@ -240,7 +264,7 @@ class Controls:
             command_id=f"control:{uuid4()}",
             actor=by,
             correlation_id=correlation_id,
-            source="api",
+            source="system" if by.kind is ActorKind.SYSTEM else "api",
             occurred_at=self.clock.now(),
         )
         return await self.ledger.writer.change(
@@ -250,6 +274,12 @@ class Controls:
             ),
             cause,
         )
+
+    async def _publish_switch(self, scope: str, change: Change) -> None:
+        stream = switch_stream(scope)
+        switch, version = change.states[stream], change.states.version(stream)
+        if switch is not None:
+            await self.mirror.publish_switch(mirrored_switch(scope, switch, version))
 
     async def _require_mirror(self, refusal: type[KillSwitchUnavailable | CircuitBreakerUnavailable]) -> None:
         try:
@@ -273,15 +303,23 @@ class Controls:
         except MirrorUnavailable:
             return "unreachable"
 
-    def _count_engaged(self) -> None:
+    def show(self) -> None:
+        """Kill switches and breaker as gauges; a quiet period ends without an event, so show it again."""
         engaged = [s for s, switch in self.ledger.desk.live(KILL_SWITCH) if switch.engaged]
         for kind in (GLOBAL, "strategy", "symbol"):
             count = sum(stream.startswith(f"{KILL_SWITCH}{kind}") for stream in engaged)
             self.metrics.kill_switch_engaged.labels(scope=kind).set(count)
+        breaker = self.ledger.desk.state(CIRCUIT_BREAKER) or CircuitBreaker(tripped=False)
+        for state in BreakerState:
+            is_current = state is breaker.state_at(self.clock.now())
+            self.metrics.breaker_state.labels(state=state.value).set(int(is_current))
 
 
 def _open_breaks(gate: Any, symbol: Symbol) -> list[Any]:
-    return [entry for entry in gate.open_breaks if entry.symbol == symbol] if gate is not None else []
+    """Orphans and differences of holdings; other breaks do not keep a symbol in quarantine."""
+    kinds = ("orphan", POSITION_QTY)
+    entries = gate.open_breaks if gate is not None else ()
+    return [entry for entry in entries if entry.symbol == symbol and entry.kind in kinds]
 
 
 def _standing(symbol: Symbol, entry: Quarantine, at_position: int) -> QuarantineStanding:

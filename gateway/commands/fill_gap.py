@@ -8,6 +8,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 from gateway.aggregates.order.state import Order
+from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.aggregates.reports import BrokerOrder
 from gateway.aggregates.vocabulary import BROKER, ZERO, ClientOrderId, ReportSource, order_stream
 from gateway.commands.amend import Amend
@@ -45,38 +46,46 @@ class FillGap:
     async def run_once(self, record_report: RecordReport) -> None:
         for client_order_id, gap in list(self._gaps.items()):
             if self.clock.now() - gap.since >= self.settle_window:
-                await self.close(client_order_id, gap.held, record_report)
+                try:
+                    await self.close(client_order_id, gap.held, record_report)
+                except (BrokerUnreadable, LedgerUnavailable) as error:
+                    _log.warning("gap left for later", client_order_id=client_order_id, error=str(error))
 
     async def close(
         self, client_order_id: ClientOrderId, held: BrokerOrder, record_report: RecordReport
     ) -> int:
-        """Book what is missing; an unreadable broker adds nothing. Returns how many facts were added."""
+        """Book what is missing, inferring only what the window has let settle. Returns how many facts.
+
+        Raises BrokerUnreadable; then the gap stands.
+        """
         added = 0
-        if await self._missing(client_order_id, held) <= 0:
-            self._gaps.pop(client_order_id, None)
-            return added
-        try:
+        if await self._missing(client_order_id, held) > 0:
             page = await self.broker.fills(after=None, order_id=held.order_id)
-        except BrokerUnreadable as error:
-            _log.warning("executions cannot be read", client_order_id=client_order_id, error=str(error))
-            return added
-        for report in page.reports:
-            receipt = await record_report(report, correlation_id=f"gap:{client_order_id}")
-            added += receipt.disposition == "applied"
-        if page.complete and await self._missing(client_order_id, held) > 0:
-            await self._infer(client_order_id, held)
-            added += 1
+            for report in page.reports:
+                receipt = await record_report(report, correlation_id=f"gap:{client_order_id}")
+                added += receipt.disposition == "applied"
+            if await self._missing(client_order_id, held) > 0:
+                if not page.complete or self._is_young(client_order_id, held):
+                    self._gaps.setdefault(client_order_id, _Gap(held, self.clock.now()))
+                    return added
+                added += await self._infer(client_order_id, held)
         self._gaps.pop(client_order_id, None)
         return added
+
+    def _is_young(self, client_order_id: ClientOrderId, held: BrokerOrder) -> bool:
+        """Whether the executions may still be on their way to us."""
+        gap = self._gaps.get(client_order_id)
+        known_since = gap.since if gap is not None else held.filled_at or held.updated_at or self.clock.now()
+        return self.clock.now() - known_since < self.settle_window
 
     async def _missing(self, client_order_id: ClientOrderId, held: BrokerOrder) -> Decimal:
         order, _ = await self.ledger.load(order_stream(client_order_id))
         return ZERO if order is None else order.missing_qty(held.filled_qty)
 
-    async def _infer(self, client_order_id: ClientOrderId, held: BrokerOrder) -> None:
+    async def _infer(self, client_order_id: ClientOrderId, held: BrokerOrder) -> int:
         """One provisional execution for the difference; the real one supersedes it when it comes."""
         at = held.filled_at or held.updated_at or self.clock.now()
-        await Amend(
+        amended = await Amend(
             writer=self.ledger.writer,
             client_order_id=client_order_id,
             symbol=held.symbol,
@@ -94,3 +103,4 @@ class FillGap:
             ),
         )()
         _log.warning("execution inferred", client_order_id=client_order_id, cum_qty=str(held.filled_qty))
+        return len(amended.events)

@@ -10,11 +10,13 @@ from decimal import Decimal
 from typing import Final
 
 from gateway.aggregates.position.events import PositionQuarantined, PositionReserved, QuarantineLifted
+from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.aggregates.vocabulary import ClientOrderId, position_stream
 from gateway.commands.safety_view import (
     CIRCUIT_BREAKER,
     KILL_SWITCH,
     POSITION,
+    RISK_LIMITS,
     mirrored_breaker,
     mirrored_room,
     mirrored_switch,
@@ -22,7 +24,7 @@ from gateway.commands.safety_view import (
     switch_stream,
     symbol_of,
 )
-from gateway.ledger.envelope import Recorded
+from gateway.ledger.envelope import Recorded, StreamPoisoned
 from gateway.ledger.ledger import Ledger
 from gateway.ports import MirroredQuarantine, MirrorUnavailable, Reservations, SafetyMirror, SafetyState
 from gateway.telemetry import Metrics, log
@@ -66,7 +68,7 @@ class KeepMirror:
             self._wanted.clear()
             try:
                 await self.rebuild(self._reason)
-            except MirrorUnavailable:
+            except (MirrorUnavailable, LedgerUnavailable):
                 self._wanted.set()
                 await asyncio.sleep(REBUILD_PAUSE_SECONDS)
 
@@ -87,24 +89,31 @@ class KeepMirror:
         async for batch in self.ledger.log.follow(self._followed):
             try:
                 await self._publish(batch)
-            except MirrorUnavailable:
+            except (MirrorUnavailable, LedgerUnavailable):
                 self.request_rebuild("unavailable")
             self._followed = batch[-1].position
 
     async def _state(self) -> SafetyState:
         """The desk's safety state, and the rooms of symbols the mirror still shows though they are flat."""
+        shown = []
         for symbol in await self.mirror.symbols():
-            await self.ledger.load(position_stream(symbol))
-        return safety_state(self.ledger.desk, await self.mirror.symbols())
+            with suppress(StreamPoisoned):  # its room is left out, so its own orders are refused
+                await self.ledger.load(position_stream(symbol))
+                shown.append(symbol)
+        return safety_state(self.ledger.desk, shown)
 
     async def _publish(self, batch: Sequence[Recorded]) -> None:
-        for stream in dict.fromkeys(recorded.stream for recorded in batch):
+        streams = dict.fromkeys(recorded.stream for recorded in batch)
+        if RISK_LIMITS in streams:
+            await self.ledger.catch_up()  # thresholds are read from the desk, whichever process changed them
+        for stream in streams:
             if stream.startswith(KILL_SWITCH):
                 await self.publish_switch(stream.removeprefix(KILL_SWITCH))
             elif stream == CIRCUIT_BREAKER:
                 await self.publish_breaker()
             elif stream.startswith(POSITION):
-                await self._publish_room(stream, _reserved_in(batch, stream))
+                with suppress(StreamPoisoned):
+                    await self._publish_room(stream, _reserved_in(batch, stream))
         for recorded in batch:
             if isinstance(recorded.event, PositionQuarantined | QuarantineLifted):
                 await self._publish_quarantine(recorded)

@@ -10,6 +10,7 @@ from gateway.aggregates.refusals import (
     CircuitBreakerUnavailable,
     KillSwitchEngaged,
     KillSwitchUnavailable,
+    LedgerUnavailable,
 )
 from gateway.aggregates.vocabulary import StrategyId, Symbol, Ticket
 from gateway.commands.gates.safety import (
@@ -56,7 +57,10 @@ class LastLook:
         read = self._reads[key]
         read.begun = True
         try:
+            await self.around.ledger.catch_up()  # what other processes engaged counts too
             return await read_switches(self.around, ticket)
+        except LedgerUnavailable as error:
+            raise KillSwitchUnavailable(f"the ledger cannot be read: {error.detail}") from error
         finally:
             if self._reads.get(key) is read:
                 del self._reads[key]

@@ -52,12 +52,23 @@ class RecordOutcome:
     clock: Clock
     notice_gap: Callable[[Order, BrokerOrder], None]
     """Told when the broker's running total is above what is booked."""
+    notice_outcome: Callable[[Settled], None] = lambda settled: None
+    """Told how each submission ended."""
 
     async def settle(self, order: Order, reply: SubmitOutcome, correlation_id: str) -> Settled:
         """Record the broker's reply to our one POST. Raises LedgerUnavailable."""
+        settled = await self._settle(order, reply, correlation_id)
+        self.notice_outcome(settled)
+        return settled
+
+    async def _settle(self, order: Order, reply: SubmitOutcome, correlation_id: str) -> Settled:
         match reply:
             case Accepted(order=held):
                 return await self.adopt(order, held, ReportSource.REPLY, correlation_id)
+            case Rejected(message=message) | NotSent(reason=message) if order.maybe_sent:
+                return await self.unknown(
+                    order, f"an earlier attempt may be there; now: {message}", correlation_id
+                )
             case Rejected(code=code, message=message):
                 amended = await self._amend(
                     order, lambda o: o.reject(code, message, None, ReportSource.REPLY), correlation_id
@@ -74,6 +85,18 @@ class RecordOutcome:
                 )
                 return self._refused(amended, "broker_unavailable", reason)
             case Unknown(reason=reason):
+                return await self.unknown(order, reason, correlation_id)
+
+    async def before_another_post(self, order: Order, correlation_id: str) -> Settled | None:
+        """An attempt after "slow down" looks first: None when the broker surely does not know the order."""
+        if not order.maybe_sent:
+            return None
+        match await self.broker.order_by_client_id(order.client_order_id):
+            case Found(order=held):
+                return await self.adopt(order, held, ReportSource.LOOKUP, correlation_id)
+            case Absent():
+                return None
+            case Unreadable(reason=reason):
                 return await self.unknown(order, reason, correlation_id)
 
     async def _looked_up(self, order: Order, correlation_id: str, *, if_absent: str | None) -> Settled:
@@ -186,10 +209,15 @@ class RecordOutcome:
         return Settled(
             order=order,
             position=amended.position,
-            refused=None if order.is_unconfirmed else refused,
+            refused=refused if _is_over(order) else None,
             words=words,
             code=code,
         )
+
+
+def _is_over(order: Order) -> bool:
+    """Whether the refusal stands: meanwhile the broker may have said that the order is there after all."""
+    return order.status.is_closed_unsent or order.status is OrdStatus.REJECTED
 
 
 def _order(amended: Amendment) -> Order:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
+from gateway.aggregates.refusals import BrokerUnavailable, LedgerUnavailable
 from gateway.aggregates.reports import ExecutionReport
 from gateway.aggregates.vocabulary import ReportSource
 from gateway.commands.record_report import Disposition, Receipt, RecordReport
+from gateway.ledger.inbox import Message
 from gateway.ledger.ledger import Ledger
-from gateway.ports import Clock
+from gateway.ports import BrokerUnreadable, Clock
 from gateway.telemetry import Metrics, log
 
 _log = log("gateway.inbox")
+UNDER_WAY: Final = timedelta(seconds=5)
+"""A message this young is being recorded by whoever received it."""
 
 Interpret = Callable[[bytes, ReportSource], ExecutionReport]
 """Raises ValueError when the payload names no fact."""
@@ -25,11 +31,20 @@ class Receive:
     metrics: Metrics
     interpret: Interpret
     record_report: RecordReport
+    _settled_up_to: int = 0
+    """Every message up to this one has a result, so nobody looks at them again."""
 
     async def __call__(self, source: ReportSource, raw: bytes, correlation_id: str) -> Receipt:
-        """Keep the payload, then record what it says. Raises LedgerUnavailable; then nothing is promised."""
+        """Keep the payload, then record what it says.
+
+        Raises LedgerUnavailable, and BrokerUnavailable when only the broker could say whose fact it is; then
+        nothing is promised, and what was kept is driven again.
+        """
         inbox_id = await self.ledger.inbox.keep(source.value, raw, self.clock.now())
-        return await self.drive(inbox_id, source, raw, correlation_id)
+        try:
+            return await self.drive(inbox_id, source, raw, correlation_id)
+        except BrokerUnreadable as error:
+            raise BrokerUnavailable(str(error), retry_after=1) from error
 
     async def drive(self, inbox_id: int, source: ReportSource, raw: bytes, correlation_id: str) -> Receipt:
         """Interpret a kept payload; may be repeated, also after a crash between keeping and recording."""
@@ -47,10 +62,24 @@ class Receive:
         return await self.record_report(report, correlation_id=correlation_id, inbox_id=inbox_id)
 
     async def drive_pending(self) -> int:
-        """Record what a crash left kept but uninterpreted. Returns how many."""
-        pending = await self.ledger.inbox.pending()
-        for message in pending:
+        """Record what a crash left kept but unrecorded, each message by itself. Returns how many remain."""
+        remaining = 0
+        for message in await self.ledger.inbox.pending(after=self._settled_up_to):
+            if self.clock.now() - message.received_at < UNDER_WAY or not await self._driven(message):
+                remaining += 1
+            if not remaining:
+                self._settled_up_to = message.inbox_id
+        return remaining
+
+    async def _driven(self, message: Message) -> bool:
+        try:
             await self.drive(
                 message.inbox_id, ReportSource(message.source), message.raw, f"inbox:{message.inbox_id}"
             )
-        return len(pending)
+        except LedgerUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - one message nobody can record must not stop those behind it
+            self.metrics.broker_facts.labels(source=message.source, disposition="failed").inc()
+            _log.exception("message cannot be recorded", inbox_id=message.inbox_id, source=message.source)
+            return False
+        return True

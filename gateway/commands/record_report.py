@@ -24,7 +24,7 @@ from gateway.commands.safety_view import RECON_GATE
 from gateway.ledger.decision import InboxResult, States
 from gateway.ledger.envelope import Cause, Uncommitted
 from gateway.ledger.ledger import Ledger
-from gateway.ports import Broker, Clock, Found
+from gateway.ports import Absent, Broker, BrokerUnreadable, Clock, Found, Unreadable
 from gateway.telemetry import Metrics, log
 
 _log = log("gateway.facts")
@@ -57,9 +57,11 @@ class RecordReport:
     async def __call__(
         self, report: ExecutionReport, *, correlation_id: str, inbox_id: int | None = None
     ) -> Receipt:
-        """Record one fact once. Raises LedgerUnavailable; then the sender must repeat."""
+        """Record one fact once. Raises LedgerUnavailable and BrokerUnreadable; then it must come again."""
         report, known = await self._locate(report)
-        symbol = known.ticket.symbol if known is not None else _symbol(report)
+        if known is not None and _is_of_another(known, report):
+            report, known = replace(report, client_order_id=None), None
+        symbol = known.ticket.symbol if known is not None else _orphan_symbol(report)
         if symbol is None:
             return await self._unmatched(report, inbox_id)
         client_order_id = known.client_order_id if known is not None else _orphan_id(report)
@@ -79,10 +81,13 @@ class RecordReport:
             known = await self._known(await self.ledger.log.order_ref(report.order_id))
         if known is not None or report.order is not None or report.order_id is None:
             return report, known
-        lookup = await self.broker.order_by_id(report.order_id)
-        if not isinstance(lookup, Found):
-            return report, None
-        return _with_order(report, lookup.order), await self._known(lookup.order.client_order_id)
+        match await self.broker.order_by_id(report.order_id):
+            case Found(order=held):
+                return _with_order(report, held), await self._known(held.client_order_id)
+            case Absent():
+                return report, None
+            case Unreadable(reason=reason):
+                raise BrokerUnreadable(f"whose order {report.order_id} is cannot be asked: {reason}")
 
     async def _known(self, client_order_id: str | None) -> Order | None:
         if client_order_id is None:
@@ -112,12 +117,11 @@ class RecordReport:
             )
 
         def beside(states: States, events: Sequence[OrderEvent]) -> Sequence[Uncommitted]:
-            return orphan_consequences(states, events, at=at)
+            return orphan_consequences(states, client_order_id, events, at=at)
 
-        def inbox(events: Sequence[OrderEvent]) -> InboxResult:
+        def inbox(before: Order | None, events: Sequence[OrderEvent]) -> InboxResult:
             assert inbox_id is not None
-            word = Disposition.APPLIED if events else Disposition.DUPLICATE
-            return InboxResult(inbox_id=inbox_id, disposition=word)
+            return InboxResult(inbox_id=inbox_id, disposition=_disposition(report, before, events))
 
         return await Amend(
             writer=self.ledger.writer,
@@ -172,18 +176,24 @@ def _disposition(report: ExecutionReport, before: Order | None, events: Sequence
     return Disposition.APPLIED if before is not None else Disposition.ORPHAN
 
 
-def _symbol(report: ExecutionReport) -> Symbol | None:
-    if report.symbol is not None:
-        return report.symbol
-    return report.order.symbol if report.order is not None else None
+def _is_of_another(known: Order, report: ExecutionReport) -> bool:
+    """The broker holds another ticket under our id: its facts are not ours, whatever they are called."""
+    ticket = known.ticket
+    return report.symbol not in (None, ticket.symbol) or report.side not in (None, ticket.side)
+
+
+def _orphan_symbol(report: ExecutionReport) -> Symbol | None:
+    """What an orphan is an order for; None when the report does not say what and which way."""
+    order = report.order
+    side = report.side or (order.side if order is not None else None)
+    symbol = report.symbol or (order.symbol if order is not None else None)
+    return symbol if side is not None else None
 
 
 def _orphan_id(report: ExecutionReport) -> ClientOrderId:
-    """The broker's client order id names the orphan's stream; without one, the broker's own id does."""
+    """The broker's client order id names the orphan's stream; else its own id does."""
     if report.client_order_id is not None:
         return report.client_order_id
-    if report.order is not None:
-        return report.order.client_order_id
     return ClientOrderId(f"broker-{report.order_id}")
 
 

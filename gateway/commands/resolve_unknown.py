@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.aggregates.order.state import Order
+from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.aggregates.vocabulary import ClientOrderId, OrdStatus, ReportSource
 from gateway.commands.cancel_order import CancelOrder
 from gateway.commands.outcome import RecordOutcome
@@ -59,9 +60,23 @@ class ResolveUnknown:
         for order in waiting:
             case = self._cases.setdefault(order.client_order_id, _Case(since=order.attempted_at, due=now))
             if now >= case.due:
-                await self._look_up(order, case)
-        for order in self._live():
-            await self._repeat_cancel(order, now)
+                await self._each(order, self._look_up(order, case))
+
+    async def repeat_cancels(self) -> None:
+        """Every cancel the broker has not confirmed; a task of its own, so that no look-up delays it."""
+        await self.ledger.catch_up()
+        wanted = [order for order in self._live() if order.cancel_wanted and not order.is_unconfirmed]
+        ids = {order.client_order_id for order in wanted}
+        self._cancels = {cid: at for cid, at in self._cancels.items() if cid in ids}
+        for order in wanted:
+            await self._each(order, self._repeat_cancel(order))
+
+    async def _each(self, order: Order, work: Awaitable[None]) -> None:
+        """One order that cannot be worked on must not stop those behind it."""
+        try:
+            await work
+        except LedgerUnavailable as error:
+            _log.warning("order left for later", client_order_id=order.client_order_id, error=str(error))
 
     def _live(self) -> list[Order]:
         return [order for _, order in self.ledger.desk.live("order-")]
@@ -91,7 +106,7 @@ class ResolveUnknown:
             case Found(order=held):
                 settled = await self.outcome.adopt(order, held, ReportSource.LOOKUP, correlation_id)
                 self._resolved(order, "mismatch" if settled.refused else "adopted")
-                if settled.order.cancel_requested_at is not None and settled.order.is_live:
+                if settled.order.cancel_wanted and settled.order.is_live:
                     await self.cancel_order.notify_broker(settled.order, settled.position, correlation_id)
             case Absent():
                 case.absent.append(now)
@@ -106,8 +121,8 @@ class ResolveUnknown:
                 _log.info("look-up proved nothing", client_order_id=cid, attempt=case.tries)
 
     async def _proved_absent(self, order: Order, case: _Case, now: datetime) -> bool:
-        """Three definite answers, the grace time since the attempt, and a complete listing without it."""
-        if len(case.absent) < DEFINITE_ABSENCES or now - case.since < self.grace:
+        """Three definite answers spread over the grace time, and a complete listing without the order."""
+        if len(case.absent) < DEFINITE_ABSENCES or now - case.absent[0] < self.grace:
             return False
         try:
             listed = await self.broker.orders_since(case.since - LISTING_MARGIN)
@@ -120,11 +135,10 @@ class ResolveUnknown:
         self.metrics.unknown_resolutions.labels(result=result).inc()
         _log.info("unknown outcome resolved", client_order_id=order.client_order_id, outcome=result)
 
-    async def _repeat_cancel(self, order: Order, now: datetime) -> None:
+    async def _repeat_cancel(self, order: Order) -> None:
         """A cancel request stays open until the broker's word; asking again is harmless."""
-        if order.cancel_requested_at is None or order.is_unconfirmed:
-            return
-        last = self._cancels.get(order.client_order_id, order.cancel_requested_at)
+        now = self.clock.now()
+        last = self._cancels.get(order.client_order_id, order.cancel_requested_at or now)
         if now - last >= CANCEL_AGAIN_AFTER:
             self._cancels[order.client_order_id] = now
             await self.cancel_order.notify_broker(

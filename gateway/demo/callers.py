@@ -33,9 +33,11 @@ class Answer:
         """The stable code of a refusal, empty on success."""
         return str(self.body.get("code", ""))
 
-    @property
-    def detail(self) -> str:
-        return str(self.body.get("detail", ""))
+    def __str__(self) -> str:
+        """The answer in one line: why not, or what the order's status is now."""
+        if self.status >= 400:
+            return f"{self.status} {self.body.get('detail') or self.body}"
+        return f"{self.status} {self.body['status']}: {self.body['message']}"
 
 
 class Talk:
@@ -63,7 +65,7 @@ def _read(content: bytes) -> Any:
 
 def _granted(answer: Answer) -> Any:
     if answer.status >= 400:
-        raise DemoFailed(f"the answer was {answer.status} {answer.detail or answer.body}")
+        raise DemoFailed(f"the answer was {answer}")
     return answer.body
 
 

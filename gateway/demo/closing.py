@@ -9,33 +9,33 @@ from typing import Any, Final
 
 from gateway.demo.books import Books, Holding, trades_of
 from gateway.demo.callers import DemoFailed, until
-from gateway.demo.play import Play
+from gateway.demo.play import CENT, Play
 from gateway.demo.show import plain
 
 _ACCOUNT: Final = "account"
-_FIGURES: Final = ("shares", "average", "realized")
+_FLAT: Final = {"qty": "0", "avg_entry_price": "0", "realized_pl": "0", "unrealized_pl": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One symbol of one owner, here and there; an absent side holds nothing."""
+    """One symbol of one owner: shares, average price and realized P&L, here and there."""
 
     owner: str
     symbol: str
-    ours: Holding
-    average: Decimal
-    theirs: Holding
+    ours: tuple[Decimal, Decimal, Decimal]
+    theirs: tuple[Decimal, Decimal, Decimal]
+    unrealized: Decimal | None
+    """At the last price, which moves on; shown, not compared."""
 
     @property
     def agrees(self) -> bool:
-        here = (self.ours.qty, self.average, self.ours.realized)
-        return here == (self.theirs.qty, self.theirs.average, self.theirs.realized)
+        return self.ours == self.theirs
 
     @property
     def cells(self) -> tuple[object, ...]:
-        here = (self.ours.qty, self.average, self.ours.realized)
-        there = (self.theirs.qty, self.theirs.average, self.theirs.realized)
-        return (self.owner, self.symbol, *here, *there, "✓" if self.agrees else "DIFFERS")
+        unrealized = self.unrealized and self.unrealized.quantize(CENT)
+        verdict = "the same" if self.agrees else " / ".join(map(plain, self.theirs))
+        return (self.owner, self.symbol, *self.ours, unrealized, verdict)
 
 
 def books(play: Play) -> None:
@@ -45,7 +45,7 @@ def books(play: Play) -> None:
     _same_orders(play, theirs)
     _same_executions(play, theirs)
     lines = [*_strategy_lines(play, theirs), *_account_lines(play, theirs)]
-    columns = ("", "", *_FIGURES, *(f"exchange:\n{figure}" for figure in _FIGURES), "")
+    columns = ("", "", "shares", "average", "realized", "unrealized", "exchange")
     play.show.table("", columns, [line.cells for line in lines])
     play.show.prove(
         all(line.agrees for line in lines), "equal to the last digit, for both strategies and the account"
@@ -114,13 +114,18 @@ def _account_lines(play: Play, theirs: Books) -> Iterable[Line]:
 def _lines(owner: str, ours: Mapping[str, Any], theirs: Mapping[str, Holding]) -> Iterable[Line]:
     """A flat symbol is in no list of positions; its P&L is in the totals."""
     for symbol in sorted(ours.keys() | {symbol for symbol, held in theirs.items() if held.qty}):
-        shown = ours.get(symbol, {"qty": "0", "avg_entry_price": "0", "realized_pl": "0"})
+        shown, held = ours.get(symbol, _FLAT), theirs.get(symbol, Holding())
+        unrealized = shown["unrealized_pl"]
         yield Line(
             owner=owner,
             symbol=symbol,
-            ours=Holding(qty=Decimal(shown["qty"]), realized=Decimal(shown["realized_pl"])),
-            average=Decimal(shown["avg_entry_price"]),
-            theirs=theirs.get(symbol, Holding()),
+            ours=(
+                Decimal(shown["qty"]),
+                Decimal(shown["avg_entry_price"]),
+                Decimal(shown["realized_pl"]),
+            ),
+            theirs=(held.qty, held.average, held.realized),
+            unrealized=None if unrealized is None else Decimal(unrealized),
         )
 
 

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -61,11 +62,20 @@ def perform(console: Console, *, source: str = "recorded", seed: int = 0) -> Non
         play = _cast(stage, show)
         accidents.wait_for_gate(play)
         show.say(f"Postgres, Valkey, the exchange ({stage.exchange_url}) and the gateway ({stage.url}).")
-        show.say(f"Real servers, in {home}. Prices: {source}; a second here is ten minutes of trading.")
+        show.say(f"Real servers, in {home}. {_prices(source)} A second is ten minutes of trading.")
         show.say(f"The account starts with {play.starting_cash} dollars.")
         for scene in SCENES:
             scene(play)
     console.print(f"\n[green]All {show.checks} checks hold.[/] {show.seconds:.1f} s", highlight=False)
+
+
+def _prices(source: str) -> str:
+    """Where they come from; the exchange invents them when the recording is not there."""
+    if source == "synthetic":
+        return "The prices are invented."
+    if find_spec("bokeh_sampledata") is None:
+        return "The prices are invented: the recorded ones come with the extra `demo`."
+    return "The prices are recorded ones, from September 2008."
 
 
 @contextmanager

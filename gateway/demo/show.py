@@ -62,7 +62,7 @@ class Show:
         self._print(table)
 
     def _print(self, what: Text | Table) -> None:
-        self.console.print(Padding(what, (0, 0, 0, _INDENT)))
+        self.console.print(Padding(what, (0, 0, 0, _INDENT), expand=False))
 
 
 def plain(cell: object) -> str:

@@ -74,9 +74,9 @@ def fat_finger(play: Play) -> None:
     answer = play.reversion.submit(
         "buy", 100, "MSFT", order_type="limit", limit_price=slipped, client_order_id=SLIPPED
     )
-    play.show.say(f"→ {answer.status} {answer.detail}")
-    play.show.prove(answer.code == "fat_finger_rejected", "refused before anything was recorded or sent")
-    play.show.prove(play.exchange.submissions(SLIPPED) == 0, "the exchange has seen nothing")
+    play.show.say(f"→ {answer}")
+    play.show.prove(answer.code == "fat_finger_rejected", "refused, by name and with the numbers")
+    play.show.prove(_left_no_order(play, SLIPPED), "no order exists, and the exchange has seen nothing")
 
 
 def position_limit(play: Play) -> None:
@@ -94,7 +94,7 @@ def position_limit(play: Play) -> None:
     )
     play.show.say(f"Then it asks for 200 at the market: {held} + {room} + 200 = {POSITION_LIMIT + 100}.")
     answer = play.reversion.submit("buy", 200, "MSFT")
-    play.show.say(f"→ {answer.status} {answer.detail}")
+    play.show.say(f"→ {answer}")
     play.show.prove(
         answer.code == "position_limit_exceeded", f"refused: at most {POSITION_LIMIT} shares, worst case"
     )
@@ -130,8 +130,9 @@ def kill_switch(play: Play) -> None:
     play.operator.post("/api/v1/kill-switch/engage", {"reason": reason, "operator": play.operator.name})
     play.show.say(f"{play.operator.name} engages it: “{reason}”. momentum tries to buy 10 IBM.")
     refused = play.momentum.submit("buy", 10, "IBM", client_order_id=STOPPED)
-    play.show.say(f"→ {refused.status} {refused.detail}")
-    play.show.prove(refused.code == "kill_switch_engaged", "refused, and the exchange has seen nothing")
+    play.show.say(f"→ {refused}")
+    stopped = refused.code == "kill_switch_engaged" and _left_no_order(play, STOPPED)
+    play.show.prove(stopped, "refused: no order exists, and the exchange has seen nothing")
     play.reversion.cancel(RESTING)
     order = play.operator.wait_for(RESTING, *DONE)
     play.show.prove(order["status"] == "canceled", "a cancel still passes: reversion's resting bid is gone")
@@ -153,6 +154,11 @@ def why_blocked(play: Play) -> None:
     play.show.prove(
         named == ["kill_switch_engaged"], f"{STOPPED} was stopped by the kill switch, and that is on record"
     )
+
+
+def _left_no_order(play: Play, client_order_id: str) -> bool:
+    asked = play.operator.ask("GET", f"/api/v1/orders/{client_order_id}")
+    return asked.status == 404 and play.exchange.submissions(client_order_id) == 0
 
 
 def _told(event: Any) -> tuple[object, object, object]:

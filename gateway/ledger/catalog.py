@@ -11,6 +11,10 @@ from gateway.aggregates.order.state import evolve as evolve_order
 from gateway.aggregates.position import events as position
 from gateway.aggregates.position.state import Position
 from gateway.aggregates.position.state import evolve as evolve_position
+from gateway.aggregates.slice_plan import events as slice_plan
+from gateway.aggregates.slice_plan.state import SlicePlan
+from gateway.aggregates.slice_plan.state import evolve as evolve_plan
+from gateway.aggregates.vocabulary import ClientOrderId
 from gateway.ledger.catalog_types import Catalog, StreamKind
 from gateway.ledger.leases import LEASES
 
@@ -28,6 +32,14 @@ def _is_held(state: Position) -> bool:
     return bool(state.qty or state.reserved or state.quarantines)
 
 
+def _is_open_plan(state: SlicePlan) -> bool:
+    return not state.is_over
+
+
+def _plan_of_terms(_: str | None, event: slice_plan.SlicePlanRequested) -> ClientOrderId:
+    return event.parent_order_id
+
+
 def _order_id_made_known(event: order.OrderEvent) -> str | None:
     match event:
         case order.OrderAccepted(order_id=order_id) | order.StatusReported(order_id=order_id):
@@ -41,12 +53,14 @@ def _order_id_made_known(event: order.OrderEvent) -> str | None:
 ORDERS: Final = StreamKind(
     prefix="order-",
     state=Order,
-    state_version=1,
+    state_version=2,
     evolve=evolve_order,
     live=_is_live_order,
     refs=_order_id_made_known,
     events=(
         (order.OrderSubmitted, "order.submitted", 1),
+        (order.OrderPlanned, "order.planned", 1),
+        (order.PlanClosed, "order.plan_closed", 1),
         (order.OrderResubmitted, "order.resubmitted", 1),
         (order.OrderAccepted, "order.accepted", 1),
         (order.OrderRejected, "order.rejected", 1),
@@ -91,6 +105,29 @@ POSITIONS: Final = StreamKind(
     ),
 )
 
+SLICE_PLANS: Final = StreamKind(
+    prefix="slice-plan-",
+    state=SlicePlan,
+    state_version=1,
+    evolve=evolve_plan,
+    live=_is_open_plan,
+    events=(
+        (slice_plan.SlicePlanCreated, "slice_plan.created", 1),
+        (slice_plan.SlicePlanCanceled, "slice_plan.canceled", 1),
+        (slice_plan.SliceReleased, "slice.released", 1),
+        (slice_plan.SlicePostponed, "slice.postponed", 1),
+        (slice_plan.SliceClosed, "slice.closed", 1),
+    ),
+)
+
+SLICE_REQUESTS: Final = StreamKind(
+    prefix="slice-request-",
+    state=str,
+    state_version=1,
+    evolve=_plan_of_terms,
+    events=((slice_plan.SlicePlanRequested, "slice_plan.requested", 1),),
+)
+
 KILL_SWITCHES: Final = StreamKind(
     prefix="kill-switch-",
     state=kill_switch.KillSwitch,
@@ -130,7 +167,7 @@ RISK_LIMITS: Final = StreamKind(
 RECON_GATE: Final = StreamKind(
     prefix="recon-gate",
     state=recon_gate.ReconGate,
-    state_version=1,
+    state_version=2,
     evolve=recon_gate.evolve,
     live=_always,
     safety=True,
@@ -140,6 +177,7 @@ RECON_GATE: Final = StreamKind(
         (recon_gate.ReconciliationFailed, "reconciliation.failed", 1),
         (recon_gate.ReconciliationOverridden, "reconciliation.overridden", 1),
         (recon_gate.CursorMoved, "reconciliation.cursor_moved", 1),
+        (recon_gate.BackfillRequested, "reconciliation.backfill_requested", 1),
         (recon_gate.BreakOpened, "break.opened", 1),
         (recon_gate.BreakClosed, "break.closed", 1),
         (recon_gate.BreakResolved, "break.resolved", 1),
@@ -154,10 +192,22 @@ AUDIT: Final = StreamKind(
     events=(
         (audit.OrderRefused, "order.refused", 1),
         (audit.ControlRefused, "control.refused", 1),
+        (audit.ControlPerformed, "control.performed", 1),
         (audit.ProjectionRebuildRequested, "projection.rebuild_requested", 1),
     ),
 )
 
 CATALOG: Final = Catalog(
-    (ORDERS, POSITIONS, KILL_SWITCHES, CIRCUIT_BREAKER, RISK_LIMITS, RECON_GATE, AUDIT, LEASES)
+    (
+        ORDERS,
+        POSITIONS,
+        SLICE_PLANS,
+        SLICE_REQUESTS,
+        KILL_SWITCHES,
+        CIRCUIT_BREAKER,
+        RISK_LIMITS,
+        RECON_GATE,
+        AUDIT,
+        LEASES,
+    )
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -14,6 +15,8 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 
 from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.ledger.envelope import Row
+
+log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT: Final = 2
 POOL_TIMEOUT: Final = 2.0
@@ -38,6 +41,14 @@ HARMLESS: Final = (
 )
 """What leaves a connection as good as it was, once it has rolled back."""
 
+TOO_MUCH: Final = (
+    errors.ProgramLimitExceeded,
+    errors.StatementTooComplex,
+    errors.TooManyColumns,
+    errors.TooManyArguments,
+)
+"""What speaks of the command, although psycopg counts it among the troubles of the server."""
+
 UNAVAILABLE: Final = (
     psycopg.OperationalError,
     errors.InvalidTransactionState,
@@ -57,7 +68,11 @@ Pool = AsyncConnectionPool[AsyncConnection[Row]]
 
 def conninfo(url: str, *, role: str | None, limits: bool = True) -> str:
     """The connection string with our settings, which win over those of the role and the database."""
-    settings = {"default_transaction_isolation": "read\\ committed", "timezone": "UTC"}
+    settings = {
+        "default_transaction_isolation": "read\\ committed",
+        "synchronous_commit": "on",
+        "timezone": "UTC",
+    }
     if role is not None:
         settings["role"] = role
     if limits:
@@ -104,4 +119,10 @@ async def reading(pool: Pool) -> AsyncIterator[AsyncCursor[Row]]:
         async with pool.connection() as connection:
             yield connection.cursor(binary=True)
     except UNAVAILABLE as error:
-        raise LedgerUnavailable(str(error)) from error
+        raise away(error) from error
+
+
+def away(error: BaseException) -> LedgerUnavailable:
+    """What callers may hear of a database in trouble. The cause names hosts and rows: it stays in the log."""
+    log.warning("ledger.away", extra={"error": str(error)})
+    return LedgerUnavailable("the ledger does not answer")

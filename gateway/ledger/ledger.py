@@ -72,9 +72,11 @@ class Ledger:
         return self._cache
 
     @property
-    def poisoned(self) -> dict[str, Undecodable]:
-        """Streams that hold an event nobody can read: each wants an alarm."""
-        return self._cache.poisoned
+    def ailments(self) -> Mapping[str, str]:
+        """What is the matter with the ledger in this process, by name; each wants an alarm."""
+        poisoned = self._cache.poisoned
+        found = {"ledger:poisoned": f"cannot be read: {', '.join(sorted(poisoned))}"} if poisoned else {}
+        return found if self.writer.is_running else {**found, "ledger:writer": "the writer has ended"}
 
     async def open(self) -> None:
         """Restore the desk, fold what came since, begin. Raises LedgerUnavailable."""
@@ -82,6 +84,8 @@ class Ledger:
         try:
             await self._snapshots.restore_desk()
             await self.writer.start()
+        except LedgerUnavailable:  # the pool stays, so that the next attempt may open it
+            raise
         except BaseException:
             await self._pool.close()
             raise
@@ -91,15 +95,20 @@ class Ledger:
         ]
 
     async def close(self) -> None:
-        """Finish what is under way, keep the desk for a quick start, let go of the database."""
+        """Finish what is under way, keep the desk for a quick start, let go of the database.
+
+        Also after an `open` that failed.
+        """
         self._closing.set()
-        listener, snapshots = self._tasks
-        listener.cancel()
-        await asyncio.gather(listener, snapshots, return_exceptions=True)
+        if self._tasks:
+            listener, snapshots = self._tasks
+            listener.cancel()
+            await asyncio.gather(listener, snapshots, return_exceptions=True)
         await self.writer.close()
-        with suppress(LedgerUnavailable):
-            await self._snapshots.keep_due()
-            await self._snapshots.keep_desk()
+        if self._tasks:
+            with suppress(LedgerUnavailable):
+                await self._snapshots.keep_due()
+                await self._snapshots.keep_desk()
         await self._pool.close()
 
     async def load(self, stream: str) -> tuple[Any | None, int]:
@@ -122,5 +131,5 @@ class Ledger:
                     await self._closing.wait()
             try:
                 await self._snapshots.keep_due()
-            except LedgerUnavailable as error:
-                logger.warning("ledger.snapshots_late", extra={"error": str(error)})
+            except Exception as error:  # noqa: BLE001 - without snapshots everything is only slower
+                logger.warning("ledger.snapshots_late", extra={"error": repr(error)})

@@ -85,6 +85,15 @@ class Log:
             yield events
             after = events[-1].position
 
+    async def head_beyond(self, position: int) -> int:
+        """The head; where it does not lie beyond a position, after waiting a moment for it to move."""
+        ticket = self._bell.ticket
+        head = await self.head()
+        if head > position:
+            return head
+        await self._bell.wait(ticket, POLL_EVERY)
+        return await self.head()
+
     async def follow(self, after: int, *, batch: int = 1000) -> AsyncIterator[list[Recorded]]:
         """Everything after a position, for ever; waits at the head and outlives lost connections."""
         while True:

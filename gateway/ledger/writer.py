@@ -16,7 +16,7 @@ from gateway.aggregates.vocabulary import SYSTEM
 from gateway.ledger.bell import Bell
 from gateway.ledger.cache import Cache, Draft, Entry
 from gateway.ledger.catalog_types import Catalog
-from gateway.ledger.connection import CONFLICT, UNAVAILABLE
+from gateway.ledger.connection import CONFLICT, TOO_MUCH, UNAVAILABLE, away
 from gateway.ledger.decision import Batch, Change, Command, Decide, Decision, States, bodies
 from gateway.ledger.envelope import Cause, Row, recorded
 from gateway.ledger.store import PAGE, Store
@@ -47,14 +47,14 @@ class Writer:
         self._kept = kept
         self._room = room
         self._waiting: deque[Command] = deque()
+        self._under_way: list[Command] = []
         self._wake = asyncio.Event()
         self._closed = False
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def waiting(self) -> int:
-        """How many commands have not been taken up yet."""
-        return len(self._waiting)
+    def is_running(self) -> bool:
+        return self._task is not None and not self._task.done()
 
     async def start(self) -> None:
         """Catch up with the log and begin. Raises LedgerUnavailable."""
@@ -62,15 +62,16 @@ class Writer:
             await self._store.open()
             await self._catch_up()
         except UNAVAILABLE as error:
-            raise LedgerUnavailable(str(error)) from error
+            raise away(error) from error
         self._task = asyncio.create_task(self._run(), name="ledger-writer")
+        self._task.add_done_callback(self._ended)
 
     async def close(self) -> None:
         """Finish the batch under way; what still waits is told that the ledger is unavailable."""
         self._closed = True
         self._wake.set()
         if self._task is not None:
-            await self._task
+            await asyncio.wait({self._task})
         self._fail(self._drain(), LedgerUnavailable("the ledger is closing"))
         await self._store.close()
 
@@ -120,7 +121,15 @@ class Writer:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting and not self._closed:
-                await self._settle(self._take())
+                self._under_way = self._take()
+                await self._settle(self._under_way)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Should the writer ever end of itself, nobody is left waiting for it."""
+        self._closed = True
+        if not task.cancelled() and task.exception() is not None:
+            log.critical("ledger.writer_ended", exc_info=task.exception())
+        self._fail([*self._under_way, *self._drain()], LedgerUnavailable("the writer has ended"))
 
     def _take(self) -> list[Command]:
         taken: list[Command] = []
@@ -165,11 +174,13 @@ class Writer:
                 else:
                     left = await self._attempt(left, hold=misses >= MISSES_BEFORE_HOLDING)
                 misses = 0 if len(left) < before else misses + 1
+            except TOO_MUCH:
+                raise
             except (*CONFLICT, *UNAVAILABLE) as error:
                 await self._store.recover(error)
                 in_conflict = isinstance(error, CONFLICT)
                 if loop.time() > give_up_at:
-                    raise LedgerUnavailable(str(error)) from error
+                    raise away(error) from error
                 failures += 1
                 await asyncio.sleep(random.uniform(0.5, 1) * min(0.02 * failures, 0.2))  # noqa: S311 - jitter
 

@@ -20,7 +20,7 @@ from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.aggregates.vocabulary import ReportSource, Symbol
 from gateway.api.app import create_app
 from gateway.api.deps import House, Phase
-from gateway.api.rate_limit import RateLimit, rate_rules
+from gateway.api.rate_limit import RateLimit
 from gateway.api.security import Security
 from gateway.commands.audit import Audit
 from gateway.commands.cancel_order import CancelOrder
@@ -38,7 +38,10 @@ from gateway.ledger.catalog import CATALOG
 from gateway.ledger.ledger import Ledger
 from gateway.main import wiring
 from gateway.main.background import Background
+from gateway.main.differences import differences
 from gateway.main.health import Watch
+from gateway.main.manual import manual_desk, second_factor
+from gateway.main.slicing import slicing
 from gateway.ports import MirrorUnavailable
 from gateway.projections.audit import Report, verify
 from gateway.projections.catalog import PROJECTIONS
@@ -76,6 +79,8 @@ class Gateway:
         self.clock = SystemClock()
         self.metrics = Metrics()
         self.phase = Phase()
+        self.leading: set[str] = set()
+        """The leases this process holds."""
         self.background = Background(self.clock.now, self.metrics)
         self._track_doors = track_doors
         self._new_gate_log = new_gate_log
@@ -137,12 +142,20 @@ class Gateway:
             token_age_seconds=2 * settings.broker_deadline_seconds + DRAIN_SECONDS,
         )
         self.market_data = wiring.market_data(settings, self.clock, self.link, self.metrics)
-        self._build_commands(wiring.risk_rules(settings), recon_version)
+        self._build_commands(wiring.risk_rules(settings))
         self._build_background_work(recon_version)
+        self.differences = differences(
+            settings,
+            self.clock,
+            ledger=self.ledger,
+            broker=self.broker,
+            cancel_order=self.cancel_order,
+            backfill=self.reconciler.one_pass.backfill,
+        )
         self.updates = self._trade_updates()
         self.watch = self._watch()
 
-    def _build_commands(self, rules: RiskRules, recon_version: int) -> None:
+    def _build_commands(self, rules: RiskRules) -> None:
         around = Surroundings(
             ledger=self.ledger,
             mirror=self.mirror,
@@ -153,11 +166,21 @@ class Gateway:
             metrics=self.metrics,
             rules=rules,
             request_mirror_rebuild=self.keep_mirror.request_rebuild,
-            recon_version_at_start=recon_version,
-            reconciler_alive=lambda: self.background.is_up("reconciliation"),
+            gate_state=lambda: self.reconciler.gate_state,
         )
         self.submit_order = SubmitOrder(
             around=around, audit=self.audit, outcome=self.outcome, last_look=LastLook(around)
+        )
+        self.slicing = slicing(
+            self.settings,
+            around,
+            self.submit_order,
+            self.cancel_order,
+            self.audit,
+            releaser_runs=lambda: self.background.is_up("slice_releaser"),
+        )
+        self.by_hand = manual_desk(
+            around, self.submit_order, self.cancel_order, self.slicing.cancel_slices, self.audit
         )
         self.controls = Controls(
             ledger=self.ledger,
@@ -229,7 +252,9 @@ class Gateway:
             mirror=self.link.ping,
             broker=None if self.settings.dry_run else self.broker.clock,
             projection_failures=lambda: self.projections.failures,
-            stream_connected=None if updates is None else (lambda: updates.connected),
+            stream_connected=None
+            if updates is None
+            else (lambda: updates.connected or "trade-updates" not in self.leading),
             mirror_built=self.mirror.ready,
             gate=gate,
             draining=lambda: self.phase.draining,
@@ -239,7 +264,11 @@ class Gateway:
     def _pass(self, ledger: Ledger | ShadowLedger, metrics: Metrics) -> Pass:
         """The parts of a reconciliation pass over the ledger or its shadow."""
         target = cast(Ledger, ledger)
-        fill_gap = FillGap(ledger=target, broker=self.broker, clock=self.clock, settle_window=SETTLE_WINDOW)
+        fill_gap = self.fill_gap
+        if isinstance(ledger, ShadowLedger):
+            fill_gap = FillGap(
+                ledger=target, broker=self.broker, clock=self.clock, settle_window=SETTLE_WINDOW
+            )
         door = self._door_for_facts(target, metrics, fill_gap)
         return Pass(
             ledger=target,
@@ -292,13 +321,7 @@ class Gateway:
                 metrics=self.metrics,
             ),
             limiter=RateLimit(
-                rules=rate_rules(
-                    submits=settings.order_submit_rate_limit,
-                    slices=settings.order_slice_rate_limit,
-                    cancels=settings.order_cancel_rate_limit,
-                    backfills=settings.fills_backfill_limit,
-                    backfill_seconds=int(settings.fills_backfill_window_seconds),
-                ),
+                rules=wiring.limits(settings),
                 limits=limits,
                 metrics=self.metrics,
                 clock=self.clock,
@@ -308,9 +331,14 @@ class Gateway:
             webhook=wiring.webhook_rules(settings),
             submit_order=self.submit_order,
             cancel_order=self.cancel_order,
+            slice_order=self.slicing.slice_order,
+            cancel_slices=self.slicing.cancel_slices,
             receive=self.receive,
             controls=self.controls,
+            by_hand=self.by_hand,
+            second_factor=second_factor(settings, self.clock),
             reconcile=self.reconciler,
+            differences=self.differences,
             projections=self.projections,
             ledger=self.ledger,
             market=self.market_data,

@@ -15,7 +15,8 @@ from gateway.main.background import Background
 from gateway.ports import Clock
 from gateway.telemetry import Metrics
 
-ASK_AGAIN_SECONDS: Final = 1.0
+ASK_AGAIN_SECONDS: Final = {"alpaca": 15.0}
+"""A second for what is ours; the broker counts our requests."""
 PATIENCE_SECONDS: Final = 1.0
 STREAM_GRACE_SECONDS: Final = 60.0
 
@@ -48,6 +49,7 @@ class Watch:
     draining: Callable[[], bool]
     routes_ready: Callable[[], bool]
     _known: dict[str, _Known] = field(default_factory=dict)
+    _asking: dict[str, asyncio.Lock] = field(default_factory=dict)
     _stream_lost_at: float | None = None
 
     async def health(self) -> Health:
@@ -101,9 +103,13 @@ class Watch:
         return self.broker is not None and await self._ask("alpaca", self.broker)
 
     async def _ask(self, name: str, ask: Ask) -> bool:
-        known, now = self._known.get(name), self.clock.monotonic()
-        if known is not None and now - known.asked < ASK_AGAIN_SECONDS:
-            return known.up
+        async with self._asking.setdefault(name, asyncio.Lock()):
+            known, now = self._known.get(name), self.clock.monotonic()
+            if known is not None and now - known.asked < ASK_AGAIN_SECONDS.get(name, 1.0):
+                return known.up
+            return await self._asked(name, ask, known, now)
+
+    async def _asked(self, name: str, ask: Ask, known: _Known | None, now: float) -> bool:
         message: str | None = None
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
+from uuid import uuid4
 
 import psycopg
 import uvicorn
@@ -16,9 +17,13 @@ import uvloop
 
 from gateway import __version__
 from gateway.aggregates.refusals import LedgerUnavailable
+from gateway.aggregates.vocabulary import SYSTEM
 from gateway.commands.safety_view import RECON_GATE
 from gateway.ledger import migrate
+from gateway.ledger.envelope import Cause
 from gateway.main.composition import DRAIN_SECONDS, Gateway
+from gateway.main.gauges import Gauges
+from gateway.main.watching import WATCHERS, start_watching
 from gateway.ports import BrokerUnreadable, MirrorUnavailable
 from gateway.settings import Settings
 from gateway.telemetry import configure_logging, log
@@ -27,6 +32,7 @@ _log = log("gateway.main")
 
 LEDGER_PATIENCE_SECONDS: Final = 30.0
 GAP_CHECK_SECONDS: Final = 1.0
+FIRST_LOOK_UP_SECONDS: Final = 0.5
 EXIT_LEDGER: Final = 3
 
 Track = Callable[[str], None]
@@ -48,9 +54,14 @@ class Lifecycle:
     ) -> None:
         self.gateway = gateway
         self._startup, self._shutdown = startup, shutdown
+        self._ledger_open = False
+        self._account_checked = False
 
     async def start(self) -> None:
-        """Raises LedgerNeverCame and BrokerContradicts; everything else heals in the background."""
+        """Raises LedgerNeverCame and BrokerContradicts; everything else heals in the background.
+
+        After either, `stop` gives back what was taken.
+        """
         await self._db_connect()
         self._startup("db_connect")
         await self._redis_connect()
@@ -59,23 +70,30 @@ class Lifecycle:
         self._startup("alpaca_connect")
         await self._reconciliation_start()
         self._startup("reconciliation_start")
+        self.gateway.background.keep("slice_releaser", self.gateway.slicing.releaser.run)
         self.gateway.phase.routes_ready = True
         self._startup("routes_ready")
 
     async def stop(self) -> None:
         gateway = self.gateway
         gateway.phase.draining = True
+        if not self._ledger_open:
+            await gateway.link.close()
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await gateway.submit_order.drain()
         self._shutdown("routes_drain")
-        await gateway.background.stop("reconciliation", "resolver", "gaps", "inbox")
+        await gateway.background.stop("reconciliation", "resolver", "cancels", "gaps", "inbox", *WATCHERS)
         await gateway.reconciler.stop()
         self._shutdown("reconciliation_stop")
+        await gateway.background.stop("slice_releaser")
+        await gateway.slicing.releaser.drain()
         self._shutdown("slice_scheduler_stop")
         if gateway.updates is not None:
             await gateway.updates.stop()
         await gateway.background.stop("trade_updates")
+        gateway.broker.close()
         self._shutdown("alpaca_disconnect")
         await gateway.background.stop()
         await gateway.link.close()
@@ -102,13 +120,14 @@ class Lifecycle:
         generation = await asyncio.to_thread(_identity, gateway.database)
         _, version = await gateway.ledger.load(RECON_GATE)
         gateway.build_desk(generation, version)
+        self._ledger_open = True
 
     async def _redis_connect(self) -> None:
         """A mirror that cannot be built now is built in the background; until then the gates refuse."""
         keep = self.gateway.keep_mirror
         try:
             await keep.rebuild("start")
-        except MirrorUnavailable as error:
+        except (MirrorUnavailable, LedgerUnavailable) as error:
             _log.warning("no mirror yet", error=str(error))
             keep.request_rebuild("start")
         background = self.gateway.background
@@ -125,35 +144,76 @@ class Lifecycle:
         if gateway.updates is None:
             return
         try:
-            account = await gateway.broker.account()
+            await self._check_account()
         except BrokerUnreadable as error:
             _log.warning("broker not reachable yet", error=str(error))
-        else:
-            paper = account.account_number.startswith("PA")
-            if paper is not gateway.settings.alpaca_paper:
-                raise BrokerContradicts(
-                    f"ALPACA_PAPER={str(gateway.settings.alpaca_paper).lower()}, but the account at"
-                    f" {gateway.settings.alpaca_base_url} is a {'paper' if paper else 'live'} account"
-                )
-        gateway.background.keep("trade_updates", gateway.updates.run)
+        updates = gateway.updates
+        gateway.background.keep("trade_updates", lambda: self._leading("trade-updates", updates.run))
+
+    async def _check_account(self) -> None:
+        """Raises BrokerContradicts and BrokerUnreadable."""
+        settings = self.gateway.settings
+        account = await self.gateway.broker.account()
+        paper = account.account_number.startswith("PA")
+        if paper is not settings.alpaca_paper:
+            raise BrokerContradicts(
+                f"ALPACA_PAPER={str(settings.alpaca_paper).lower()}, but the account at"
+                f" {settings.alpaca_base_url} is a {'paper' if paper else 'live'} account"
+            )
+        self._account_checked = True
+
+    async def _leading(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do the work while this process holds the lease; until then it stands by."""
+        gateway = self.gateway
+        cause = Cause(
+            command_id=f"lease:{uuid4()}",
+            actor=SYSTEM,
+            correlation_id=f"lease:{name}",
+            source="system",
+            occurred_at=gateway.clock.now(),
+        )
+        async with gateway.ledger.lease(name, gateway.settings.pod_name, cause) as lease:
+            gateway.leading.add(name)
+            tasks = [asyncio.create_task(work()), asyncio.create_task(lease.lost.wait())]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                gateway.leading.discard(name)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _reconcile(self) -> None:
+        """Every process passes once, so that its gate opens; then one of them goes on."""
+        while not self._account_checked:
+            try:
+                await self._check_account()
+            except BrokerUnreadable:
+                await asyncio.sleep(1.0)
+        await self.gateway.reconciler.until_passed()
+        await self._leading("reconciliation", self.gateway.reconciler.rounds)
 
     async def _reconciliation_start(self) -> None:
         gateway, settings = self.gateway, self.gateway.settings
         background = gateway.background
         background.every("inbox", settings.resolver_interval_seconds, gateway.receive.drive_pending)
-        background.every("gauges", GAP_CHECK_SECONDS, self._gauges)
+        background.every("gauges", GAP_CHECK_SECONDS, Gauges(gateway).refresh)
+        start_watching(gateway)
         if settings.dry_run:
             return
-        background.keep("reconciliation", gateway.reconciler.rounds)
-        background.every("resolver", min(settings.resolver_interval_seconds, 0.5), gateway.resolver.run_once)
+        background.keep("reconciliation", self._reconcile)
+        background.keep("resolver", lambda: self._leading("resolver", self._resolve))
+        background.every("cancels", settings.resolver_interval_seconds, gateway.resolver.repeat_cancels)
         background.every("gaps", GAP_CHECK_SECONDS, lambda: gateway.fill_gap.run_once(gateway.record_report))
 
-    async def _gauges(self) -> None:
-        gateway = self.gateway
-        head = gateway.ledger.desk.position
-        gateway.metrics.ledger_position.set(head)
-        for name, position in gateway.projections.positions.items():
-            gateway.metrics.projection_lag_events.labels(projection=name).set(max(0, head - position))
+    async def _resolve(self) -> None:
+        """The first look-ups are half a second apart, whatever the interval."""
+        pause = min(self.gateway.settings.resolver_interval_seconds, FIRST_LOOK_UP_SECONDS)
+        while True:
+            await self.gateway.resolver.run_once()
+            await asyncio.sleep(pause)
 
 
 def _require_schema(url: str) -> None:
@@ -170,10 +230,11 @@ def _identity(url: str) -> str:
     """Names this ledger among all that might share a Redis: the database itself, not its address."""
     with psycopg.connect(url) as connection:
         row = connection.execute(
-            "select d.oid::text || ':' || d.datname from pg_database d where d.datname = current_database()"
+            "select (select system_identifier from pg_control_system()) || ':' || oid from pg_database"
+            " where datname = current_database()"
         ).fetchone()
     assert row is not None
-    return sha256(f"{row[0]}@{url.rpartition('@')[2]}".encode()).hexdigest()[:16]
+    return sha256(str(row[0]).encode()).hexdigest()[:16]
 
 
 class _Server(uvicorn.Server):
@@ -192,8 +253,8 @@ async def run(settings: Settings) -> None:
     gc.set_threshold(100_000, 50, 100)  # measured: events are many, short-lived and free of cycles
     gateway = Gateway(settings)
     lifecycle = Lifecycle(gateway)
-    await lifecycle.start()
     try:
+        await lifecycle.start()
         await _serve(gateway)
     finally:
         await lifecycle.stop()

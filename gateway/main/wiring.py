@@ -21,11 +21,12 @@ from gateway.adapters.redis_link import RedisLink
 from gateway.aggregates.risk_limits import Thresholds
 from gateway.aggregates.vocabulary import StrategyId
 from gateway.api.deps import About
+from gateway.api.rate_limit import rate_rules
 from gateway.api.service_headers import ServiceRules
 from gateway.api.tokens import OneKey, PublishedKeys, TokenRules, installation_secret
 from gateway.api.webhook_signature import WebhookRules
 from gateway.commands.gates.walk import RiskRules
-from gateway.ports import Broker, Clock, MarketData
+from gateway.ports import Broker, Clock, MarketData, RateRule
 from gateway.reconcile.backfill import BackfillRules
 from gateway.reconcile.run import ReconcileRules
 from gateway.settings import Settings
@@ -56,6 +57,7 @@ def about(settings: Settings) -> About:
         max_position_size=settings.risk_max_position_size,
         performance_enabled=settings.feature_performance_dashboard,
         max_performance_days=settings.max_performance_days,
+        strategy_activity_seconds=float(settings.strategy_activity_threshold_seconds),
     )
 
 
@@ -102,6 +104,16 @@ def backfill_rules(settings: Settings) -> BackfillRules:
         first_lookback=timedelta(hours=settings.alpaca_fills_backfill_initial_lookback_hours),
         page_size=settings.alpaca_fills_backfill_page_size,
         max_pages=settings.alpaca_fills_backfill_max_pages,
+    )
+
+
+def limits(settings: Settings) -> dict[str, RateRule]:
+    return rate_rules(
+        submits=settings.order_submit_rate_limit,
+        slices=settings.order_slice_rate_limit,
+        cancels=settings.order_cancel_rate_limit,
+        backfills=settings.fills_backfill_limit,
+        backfill_seconds=int(settings.fills_backfill_window_seconds),
     )
 
 

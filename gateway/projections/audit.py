@@ -65,7 +65,8 @@ class _Fold:
         self._from_the_start = first == 1
         self._next = first
         self._versions: dict[str, int] = {}
-        self._booked: set[tuple[str, str]] = set()
+        self._booked: dict[str, str] = {}
+        self._unfoldable: set[str] = set()
         self._orders: dict[str, Order] = {}
         self._holdings: dict[str, Position] = {}
         self._executed: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
@@ -85,8 +86,17 @@ class _Fold:
         self._versions[recorded.stream] = recorded.version
         readable = not isinstance(recorded.event, Undecodable)
         self.decode.look(None if readable else f"{recorded.position}: {recorded.event}")
-        if readable and self._from_the_start:
+        if readable and self._from_the_start and recorded.stream not in self._unfoldable:
+            self._try(recorded)
+
+    def _try(self, recorded: Recorded) -> None:
+        """What was tampered with may not fold; its stream is then said to be broken and left out."""
+        try:
             self._fold(recorded.stream, recorded.event)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+            self._unfoldable.add(recorded.stream)
+            self._orders.pop(recorded.stream, None)
+            self.decode.look(f"{recorded.position}: {recorded.stream} cannot be folded: {error!r}")
 
     def _fold(self, stream: str, event: Any) -> None:
         if stream.startswith("order-"):
@@ -102,9 +112,11 @@ class _Fold:
         before = self._orders.get(stream)
         after = self._orders[stream] = evolve_order(before, event)
         if isinstance(event, OrderFilled):
-            key = stream, event.trade.exec_id
-            self.executions_unique.look(f"{key} is booked twice" if key in self._booked else None)
-            self._booked.add(key)
+            exec_id = event.trade.exec_id
+            first = self._booked.setdefault(exec_id, stream)
+            again = before is not None and exec_id in before.executions
+            twice = first != stream or again
+            self.executions_unique.look(f"{exec_id} is booked on {first} and {stream}" if twice else None)
         moved = after.cum_qty - (before.cum_qty if before is not None else ZERO)
         self._executed[position_stream(after.ticket.symbol)] += after.ticket.side.sign * moved
 

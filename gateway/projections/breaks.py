@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.aggregates.recon_gate import BreakClosed, BreakOpened, BreakResolved
@@ -34,7 +34,12 @@ class BreakRow:
     status: str = OPEN
     resolution: str | None = None
     resolved_by: str | None = None
+    resolved_at: datetime | None = None
     position: int
+
+    def age(self, now: datetime) -> timedelta:
+        """How long it has stood, or stood until it was resolved."""
+        return (self.resolved_at or now) - self.first_seen
 
 
 def keys(recorded: Recorded) -> Iterable[Key]:
@@ -53,7 +58,7 @@ def fold(row: BreakRow | None, key: Key, recorded: Recorded) -> BreakRow:
             ended = replace(known(row, recorded), resolution=event.action, resolved_by=event.by)
         case _:
             ended = replace(known(row, recorded), resolution=AGREED, resolved_by=None)
-    return replace(ended, status=RESOLVED, position=recorded.position)
+    return replace(ended, status=RESOLVED, resolved_at=recorded.occurred_at, position=recorded.position)
 
 
 def _opened(row: BreakRow | None, event: BreakOpened, position: int) -> BreakRow:
@@ -73,7 +78,7 @@ def _opened(row: BreakRow | None, event: BreakOpened, position: int) -> BreakRow
 
 BREAKS: Final[Projection[BreakRow]] = Projection(
     name="breaks",
-    version=1,
+    version=2,
     listens=("break.",),
     table=TABLE,
     keys=keys,

@@ -57,12 +57,9 @@ class _Side:
 
 
 def _hash(values: Iterable[Any]) -> int:
-    return int.from_bytes(sha256(_encode([_plain(value) for value in values])).digest())
-
-
-def _plain(value: Any) -> Any:
-    """One spelling for equal numbers: 1.50 and 1.5 are the same price."""
-    return value.normalize() if isinstance(value, Decimal) else value
+    """Equal numbers count as one spelling: 1.50 and 1.5 are the same price."""
+    plain = [value.normalize() if isinstance(value, Decimal) else value for value in values]
+    return int.from_bytes(sha256(_encode(plain)).digest())
 
 
 async def compare(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
 
+from gateway.aggregates.copying import changed
 from gateway.aggregates.position.events import (
     ExecutionRestated,
     PositionBusted,
@@ -59,10 +60,10 @@ def fold(row: FillRow | None, key: Key, recorded: Recorded) -> FillRow:
     event = recorded.event
     if not isinstance(event, PositionBusted | PositionCorrected):
         raise Unfoldable(f"{recorded.name} at position {recorded.position} names no execution")
-    changed = _restated(known(row, recorded), event.restatement.executions)
+    restated = _restated(known(row, recorded), event.restatement.executions)
     if (event.client_order_id, event.exec_id) == key:
-        changed = _undone(changed) if isinstance(event, PositionBusted) else _corrected(changed, event)
-    return replace(changed, position=recorded.position)
+        restated = _undone(restated) if isinstance(event, PositionBusted) else _corrected(restated, event)
+    return changed(restated, position=recorded.position)
 
 
 def _booked(recorded: Recorded, event: PositionFilled) -> FillRow:
@@ -87,7 +88,7 @@ def _booked(recorded: Recorded, event: PositionFilled) -> FillRow:
 def _restated(row: FillRow, executions: Iterable[ExecutionRestated]) -> FillRow:
     for execution in executions:
         if (execution.client_order_id, execution.exec_id) == (row.client_order_id, row.exec_id):
-            return replace(
+            return changed(
                 row,
                 account_realized=execution.account_realized,
                 strategy_realized=execution.strategy_realized,
@@ -96,11 +97,11 @@ def _restated(row: FillRow, executions: Iterable[ExecutionRestated]) -> FillRow:
 
 
 def _undone(row: FillRow) -> FillRow:
-    return replace(row, counts=False, account_realized=ZERO, strategy_realized=ZERO)
+    return changed(row, counts=False, account_realized=ZERO, strategy_realized=ZERO)
 
 
 def _corrected(row: FillRow, event: PositionCorrected) -> FillRow:
-    return replace(row, qty=event.qty, px=event.px, counts=event.qty > 0)
+    return changed(row, qty=event.qty, px=event.px, counts=event.qty > 0)
 
 
 FILLS: Final[Projection[FillRow]] = Projection(

@@ -22,6 +22,8 @@ from gateway.projections.shelf import Shelf
 
 BATCH: Final = 250
 """Events taken at once: few enough that catching up never holds the event loop for long."""
+BREATH_SECONDS: Final = 0.004
+"""Pause between batches at the head of the log: what is appended meanwhile is folded in one transaction."""
 IDLE_SECONDS: Final = 1.0
 """How long to wait for news at most, so that parked projections and new tables are looked at again."""
 RETRY_SECONDS: Final = (0.5, 30.0)
@@ -135,6 +137,8 @@ class Follower:
             batch = await self.log.read(position, self.batch, upto=next_up.get(position))
             if batch:
                 await self._advance(connection, group, batch)
+        if 0 < len(batch) < self.batch:
+            await asyncio.sleep(BREATH_SECONDS)
         if len(groups) <= 1 and not batch:
             await self._bell.wait(ticket, IDLE_SECONDS if groups else RETRY_SECONDS[0])
             await self._look_around(connection)

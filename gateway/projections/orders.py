@@ -159,7 +159,7 @@ def load(columns: Mapping[str, Any]) -> OrderRow:
 
 ORDERS: Final[Projection[OrderRow]] = Projection(
     name="orders",
-    version=1,
+    version=2,
     listens=("order.",),
     table=TABLE,
     keys=keys,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from gateway.aggregates.copying import changed
 from gateway.aggregates.cost_basis import Book
 from gateway.aggregates.exact import minus, plus
 from gateway.aggregates.position.events import (
@@ -47,15 +48,15 @@ class PositionRow:
     position: int
 
     def holding(self, book: Book) -> PositionRow:
-        return replace(self, qty=book.qty, cost=book.cost, realized=book.realized)
+        return changed(self, qty=book.qty, cost=book.cost, realized=book.realized)
 
     def reserving(self, side: Side, change: Decimal) -> PositionRow:
         if side is Side.BUY:
-            return replace(self, reserved_buy=plus(self.reserved_buy, change))
-        return replace(self, reserved_sell=plus(self.reserved_sell, change))
+            return changed(self, reserved_buy=plus(self.reserved_buy, change))
+        return changed(self, reserved_sell=plus(self.reserved_sell, change))
 
     def traded(self, at: datetime) -> PositionRow:
-        return replace(self, last_trade_at=max(at, self.last_trade_at or at))
+        return changed(self, last_trade_at=max(at, self.last_trade_at or at))
 
 
 def keys(recorded: Recorded) -> Iterable[Key]:
@@ -64,8 +65,8 @@ def keys(recorded: Recorded) -> Iterable[Key]:
 
 def fold(row: PositionRow | None, key: Key, recorded: Recorded) -> PositionRow:
     fresh = row or PositionRow(symbol=key[0], updated_at=recorded.recorded_at, position=recorded.position)
-    changed = _apply(fresh, recorded.event)
-    return replace(changed, updated_at=recorded.recorded_at, position=recorded.position)
+    row = _apply(fresh, recorded.event)
+    return changed(row, updated_at=recorded.recorded_at, position=recorded.position)
 
 
 def _apply(row: PositionRow, event: object) -> PositionRow:
@@ -82,12 +83,12 @@ def _apply(row: PositionRow, event: object) -> PositionRow:
         case PositionAdjusted() | PositionSplit():
             return row.holding(event.account)
         case PositionQuarantined():
-            return replace(
+            return changed(
                 row, quarantined_for=tuple(sorted({*row.quarantined_for, event.strategy_id or EVERYBODY}))
             )
         case QuarantineLifted():
             lifted = event.strategy_id or EVERYBODY
-            return replace(row, quarantined_for=tuple(s for s in row.quarantined_for if s != lifted))
+            return changed(row, quarantined_for=tuple(s for s in row.quarantined_for if s != lifted))
         case _:
             return row
 

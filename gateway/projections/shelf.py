@@ -77,10 +77,10 @@ class Shelf(Generic[Row]):
     def _record(self, row: Row) -> tuple[Any, ...]:
         """The row as psycopg takes it: a list is an array to it, a tuple a composite."""
         values = self.values_of(row)
-        return tuple(list(v) if isinstance(v, tuple) else v for v in values) if self._lists else values
+        return tuple([list(v) if isinstance(v, tuple) else v for v in values]) if self._lists else values
 
     def _values(self, record: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(tuple(v) if isinstance(v, list) else v for v in record) if self._lists else record
+        return tuple([tuple(v) if isinstance(v, list) else v for v in record]) if self._lists else record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from gateway.aggregates.copying import changed
 from gateway.aggregates.cost_basis import Book
 from gateway.aggregates.position.events import (
     PositionAdjusted,
@@ -51,7 +52,7 @@ def fold(row: StrategyPositionRow | None, key: Key, recorded: Recorded) -> Strat
     fresh = row or StrategyPositionRow(
         strategy_id=strategy, symbol=symbol, updated_at=recorded.recorded_at, position=recorded.position
     )
-    return replace(
+    return changed(
         fresh,
         qty=book.qty,
         cost=book.cost,

@@ -133,6 +133,7 @@ BREAKS: Final = Table(
     Column("status", Text, nullable=False, index=True),
     Column("resolution", Text),
     Column("resolved_by", Text),
+    Column("resolved_at", _INSTANT),
     Column("position", BigInteger, nullable=False),
 )
 

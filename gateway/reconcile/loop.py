@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,7 +14,7 @@ import msgspec
 
 from gateway.aggregates import recon_gate
 from gateway.aggregates.recon_gate import GateState, ReconGate
-from gateway.aggregates.refusals import ReconciliationBrokerUnavailable
+from gateway.aggregates.refusals import LedgerUnavailable, ReconciliationBrokerUnavailable
 from gateway.aggregates.vocabulary import SYSTEM, Actor
 from gateway.commands.safety_view import RECON_GATE
 from gateway.ledger.decision import Decision, States
@@ -70,6 +71,8 @@ class Reconciler:
     loop_state: Callable[[], str]
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _running: asyncio.Task[PassResult] | None = None
+    _loop_version: int = 0
+    """Version of the recon-gate stream when the loop last began; above `start_version` after a crash."""
     _begun: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,28 +82,44 @@ class Reconciler:
         """Ask for a pass soon; many asks make one."""
         self._wanted.set()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no pass is under way and none is asked for."""
+        return not self._wanted.is_set() and (self._running is None or self._running.done())
+
     async def stop(self) -> None:
-        """End the pass under way, whoever asked for it: what it recorded stands, the next one does the rest."""
+        """End the pass under way, whoever asked for it; what it recorded stands."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait([self._running])
 
+    async def until_passed(self) -> None:
+        """The first pass of this process, or after a crash of the loop; it opens the gate."""
+        pause, self._loop_version = FIRST_RETRY, self.ledger.desk.version(RECON_GATE)
+        while not await self._passed():
+            await self._wait(pause)
+            pause = min(pause * 2, self.interval)
+
     async def rounds(self) -> None:
-        """Pass, wait, pass. A broker that cannot be read is tried again sooner, and never ends the loop."""
+        """Wait, pass, wait. A broker that cannot be read is tried again sooner, and never ends the loop."""
         pause = FIRST_RETRY
         while True:
-            self._wanted.clear()
-            try:
-                await self._joined()
-                pause = FIRST_RETRY
-                wait = min(self.interval, self.tolerance) if self.one_pass.suspects else self.interval
-            except BrokerUnreadable as error:
-                _log.warning("reconciliation failed", error=str(error))
-                wait, pause = min(pause, self.interval), pause * 2
-            try:
-                await asyncio.wait_for(self._wanted.wait(), wait.total_seconds())
-            except TimeoutError:
-                continue
+            wait = min(self.interval, self.tolerance) if self.one_pass.suspects else self.interval
+            await self._wait(wait if pause is FIRST_RETRY else pause)
+            pause = FIRST_RETRY if await self._passed() else min(pause * 2, self.interval)
+
+    async def _passed(self) -> bool:
+        self._wanted.clear()
+        try:
+            await self._joined()
+        except (BrokerUnreadable, LedgerUnavailable) as error:
+            _log.warning("reconciliation failed", error=str(error))
+            return False
+        return True
+
+    async def _wait(self, longest: timedelta) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wanted.wait(), longest.total_seconds())
 
     async def run(self, *, shadow: bool, by: Actor, correlation_id: str) -> PassResult:
         """One pass now; a pass under way is joined. Raises ReconciliationBrokerUnavailable."""
@@ -120,7 +139,9 @@ class Reconciler:
 
     async def _shadow(self, by: Actor, correlation_id: str) -> PassResult:
         shadow = ShadowLedger(self.ledger)
-        result = await self.shadow_pass(shadow).run(by=by, correlation_id=correlation_id)
+        shadow_pass = self.shadow_pass(shadow)
+        shadow_pass.suspects = dict(self.one_pass.suspects)
+        result = await shadow_pass.run(by=by, correlation_id=correlation_id)
         result.shadow_reports = [
             {
                 "stream": event.stream,
@@ -133,11 +154,23 @@ class Reconciler:
         result.message = f"{len(result.shadow_reports)} events would be recorded; none was"
         return result
 
+    @property
+    def gate_state(self) -> GateState:
+        """Closed until a pass since this process started, and again from the loop's death until it passes."""
+        return self._judge(self.ledger.desk.state(RECON_GATE) or ReconGate())
+
+    def _judge(self, gate: ReconGate) -> GateState:
+        if self.dry_run:
+            return GateState.OPEN
+        state = gate.state_since(self.start_version)
+        alive = gate.passed_version > self._loop_version and self.loop_state() == "running"
+        return GateState.CLOSED if state is GateState.OPEN and not alive else state
+
     async def status(self) -> ReconciliationStanding:
         """Raises LedgerUnavailable."""
         state, _ = await self.ledger.load(RECON_GATE)
         gate: ReconGate = state or ReconGate()
-        standing = GateState.OPEN if self.dry_run else gate.state_since(self.start_version)
+        standing = self._judge(gate)
         elapsed = self.clock.monotonic() - self._begun
         complete = standing is not GateState.CLOSED
         override = gate.override if standing is GateState.OVERRIDE else None

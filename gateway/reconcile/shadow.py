@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway.ledger.cache import Desk
+from gateway.ledger.cache import Desk, Entry, advance
+from gateway.ledger.catalog_types import Catalog
 from gateway.ledger.decision import Change, Decide, Decision, States
 from gateway.ledger.envelope import Cause, Uncommitted
 from gateway.ledger.ledger import Ledger
@@ -22,10 +23,13 @@ class _Captured(Exception):
 
 @dataclass(slots=True)
 class ShadowWriter:
-    """Decides on the newest states like the real writer, and commits none of it."""
+    """Decides on the newest states and what it would have written so far, and commits none of it."""
 
     writer: Writer
+    catalog: Catalog
     would_write: list[Uncommitted] = field(default_factory=list)
+    entries: dict[str, Entry] = field(default_factory=dict)
+    """The streams it would have written to, as they would stand."""
 
     async def change(
         self,
@@ -36,21 +40,39 @@ class ShadowWriter:
         history: Collection[str] = (),
         new: Collection[str] = (),
     ) -> Change:
+        named = {*streams, *history, *new}
+
         def capture(states: States) -> Decision:
-            raise _Captured(decide(states), states)
+            imagined = self._imagined(states, named, history)
+            raise _Captured(decide(imagined), imagined)
 
         try:
             return await self.writer.change(streams, capture, cause, history=history, new=new)
         except _Captured as captured:
-            self.would_write.extend(captured.decision.events)
-            return Change(events=(), position=captured.states.position, states=captured.states)
+            self._fold(captured.decision, captured.states)
+            after = self._imagined(captured.states, named, ())
+            return Change(events=(), position=captured.states.position, states=after)
+
+    def _imagined(self, states: States, named: Collection[str], history: Collection[str]) -> States:
+        known = {stream: Entry(states.version(stream), states[stream]) for stream in named}
+        past = {stream: states.history(stream) for stream in history}
+        written = {stream: entry for stream, entry in self.entries.items() if stream in named}
+        return States({**known, **written}, past, states.desk)
+
+    def _fold(self, decision: Decision, states: States) -> None:
+        for uncommitted in decision.events:
+            stream = uncommitted.stream
+            before = self.entries.get(stream) or Entry(states.version(stream), states[stream])
+            kind = self.catalog.kind_of(stream)
+            self.entries[stream] = advance(kind, before, uncommitted.event, before.version + 1)
+            self.would_write.append(uncommitted)
 
 
 class ShadowLedger:
     """The ledger as a shadow pass sees it: everything is real but the writing."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self.writer: Final = ShadowWriter(ledger.writer)
+        self.writer: Final = ShadowWriter(ledger.writer, ledger.catalog)
         self.log: Final = ledger.log
         self.inbox: Final = ledger.inbox
         self._ledger: Final = ledger
@@ -63,4 +85,7 @@ class ShadowLedger:
         await self._ledger.catch_up()
 
     async def load(self, stream: str) -> tuple[Any | None, int]:
+        written = self.writer.entries.get(stream)
+        if written is not None:
+            return written.state, written.version
         return await self._ledger.load(stream)

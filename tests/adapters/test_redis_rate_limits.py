@@ -88,6 +88,17 @@ async def test_refused_attempts_do_not_count(limits: RateLimits) -> None:
     assert (await limits.check("orders", "alice", rule)).allowed
 
 
+async def test_an_attempt_given_back_was_none(limits: RateLimits) -> None:
+    rule = RateRule(limit=1, window=60, overall=2)
+    await limits.give_back("flatten", "alice")  # nothing to give back yet
+    for _ in range(3):
+        assert (await limits.check("flatten", "alice", rule)).allowed
+        await limits.give_back("flatten", "alice")
+    assert (await limits.check("flatten", "bob", rule)).allowed
+    assert (await limits.check("flatten", "alice", rule)).allowed
+    assert (await limits.check("flatten", "alice", rule)).reason == "per_user_limit_exceeded"
+
+
 async def test_concurrent_attempts_never_exceed_the_limit(limits: RateLimits) -> None:
     rule = RateRule(limit=40, window=60)
     verdicts = await asyncio.gather(*(limits.check("orders", "alice", rule) for _ in range(45)))

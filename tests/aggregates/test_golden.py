@@ -82,7 +82,7 @@ def test_GT_A2_the_rest_is_released_once_and_only_when_the_order_is_over() -> No
 
 def test_GT_E1_an_adopted_orphan_gives_only_later_executions_to_the_strategy() -> None:  # noqa: N802
     desk = Desk().hears(trade("e1", 40, 10, 2, 40, order=broker_order("partially_filled", 2)))
-    desk.append(desk.now.adopt(ALPHA, "it was ours after all"))
+    desk.append(desk.now.adopt(ALPHA, "it was ours after all", at=at(9), by="alice"))
     desk.hears(trade("e2", 60, 10, 3, 100))
     assert desk.position.book_of(EXTERNAL).qty == 40
     assert desk.position.book_of(ALPHA).qty == 60

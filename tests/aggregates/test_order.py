@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from gateway.aggregates.order.events import (
     CancelRequested,
     OrderAccepted,
     OrderAdopted,
+    OrderCanceled,
     OrderDryRun,
     OrderIgnored,
     OrderNotAccepted,
@@ -45,7 +47,8 @@ from tests.aggregates.desk import (
 )
 from tests.kit.given import folded, given
 
-REPLY, LOOKUP = ReportSource.REPLY, ReportSource.LOOKUP
+REPLY, LOOKUP, STREAM = ReportSource.REPLY, ReportSource.LOOKUP, ReportSource.STREAM
+BY_ALICE: dict[str, Any] = {"at": at(5), "by": "alice"}
 SUBMITTED = OrderSubmitted(client_order_id=CID, ticket=ticket(), at=START)
 UNKNOWN = OrderOutcomeUnknown(reason="read timeout", at=at(1))
 NOT_SENT = OrderNotSent(code="broker_unavailable", reason="connection refused")
@@ -210,21 +213,45 @@ def test_an_orphan_belongs_to_external_until_it_is_adopted() -> None:
     order = shown(*found())
     assert (order.strategy_id, order.status, order.order_id) == (EXTERNAL, OrdStatus.NEW, OID)
     assert order.flags == {"orphan", "external"}
-    adopted = OrderAdopted(strategy_id=ALPHA, reason="placed by hand")
-    order = given(evolve, *found()).when(Order.adopt, ALPHA, "placed by hand").then(adopted)
-    assert (order.strategy_id, order.orphan_resolution) == (ALPHA, "adopted")
+    adopted = OrderAdopted(strategy_id=ALPHA, reason="placed by hand", **BY_ALICE)
+    order = given(evolve, *found()).when(Order.adopt, ALPHA, "placed by hand", **BY_ALICE).then(adopted)
+    assert (order.strategy_id, order.orphan_status) == (ALPHA, "adopted")
+    assert (order.orphan_answered_at, order.orphan_answered_by) == (at(5), "alice")
 
 
 def test_an_orphan_is_resolved_once_and_one_way() -> None:
-    adopted = OrderAdopted(strategy_id=ALPHA, reason="placed by hand")
+    adopted = OrderAdopted(strategy_id=ALPHA, reason="placed by hand", **BY_ALICE)
     done = given(evolve, *found(), adopted)
-    done.when(Order.adopt, ALPHA, "again").then()
-    done.when(Order.adopt, StrategyId("beta"), "no, mine").then_refused(IdempotencyConflict)
-    done.when(Order.ignore, "never mind").then_refused(IdempotencyConflict)
-    ignored = OrderIgnored(reason="a test of the desk")
-    given(evolve, *found()).when(Order.ignore, "a test of the desk").then(ignored)
-    given(evolve, *found(), ignored).when(Order.ignore, "again").then()
-    given(evolve, SUBMITTED).when(Order.adopt, ALPHA, "ours").then_refused(IdempotencyConflict)
+    done.when(Order.adopt, ALPHA, "again", **BY_ALICE).then()
+    done.when(Order.adopt, StrategyId("beta"), "no, mine", **BY_ALICE).then_refused(IdempotencyConflict)
+    done.when(Order.ignore, "never mind", **BY_ALICE).then_refused(IdempotencyConflict)
+    done.when(Order.cancel_orphan, "never mind", **BY_ALICE).then_refused(IdempotencyConflict)
+    ignored = OrderIgnored(reason="a test of the desk", **BY_ALICE)
+    given(evolve, *found()).when(Order.ignore, "a test of the desk", **BY_ALICE).then(ignored)
+    given(evolve, *found(), ignored).when(Order.ignore, "again", **BY_ALICE).then()
+    given(evolve, SUBMITTED).when(Order.adopt, ALPHA, "ours", **BY_ALICE).then_refused(IdempotencyConflict)
+
+
+def test_an_orphan_that_is_to_go_is_closed_on_the_brokers_word() -> None:
+    wanted = CancelRequested(at=at(5), reason="nobody knows it", by="alice")
+    asked = given(evolve, *found()).when(Order.cancel_orphan, "nobody knows it", **BY_ALICE).then(wanted)
+    assert asked.orphan_status == "cancel_requested"
+    given(evolve, *found(), wanted).when(Order.cancel_orphan, "again", **BY_ALICE).then()
+    gone = OrderCanceled(transact_time=at(6), source=STREAM)
+    closed = given(evolve, *found(), wanted, gone)
+    assert (closed.state.orphan_status, closed.state.orphan_answered_by) == ("closed", "alice")
+    assert closed.state.orphan_answered_at == at(6)
+    closed.when(Order.cancel_orphan, "again", **BY_ALICE).then()
+    closed.when(Order.adopt, ALPHA, "it was ours", **BY_ALICE).then_refused(IdempotencyConflict)
+
+
+def test_an_orphan_that_fills_before_its_cancel_still_needs_an_owner() -> None:
+    desk = Desk().hears(trade("e1", 40, 10, 2, order=broker_order("partially_filled", 2)))
+    desk.append(desk.now.cancel_orphan("nobody knows it", **BY_ALICE))
+    desk.hears(trade("e2", 60, 10, 3, 100))
+    assert desk.now.orphan_status == "untracked"
+    with pytest.raises(IdempotencyConflict, match="filled"):
+        desk.now.cancel_orphan("again", **BY_ALICE)
 
 
 def test_an_orphan_known_only_by_an_activity_has_the_size_it_executed() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -176,6 +176,10 @@ class Desk:
         self.asked("thresholds")
         return Standing()
 
+    async def set_thresholds(self, **said: Any) -> Standing:
+        self.asked("set_thresholds", **said)
+        return Standing()
+
 
 @dataclass(slots=True)
 class Reconciler:
@@ -245,6 +249,9 @@ class LedgerOfStraw:
 
     position: int = HEAD
 
+    def live(self, prefix: str) -> Iterator[tuple[str, Any]]:
+        return iter(())
+
     async def load(self, stream: str) -> tuple[Order | None, int]:
         found = {order_stream(name): order for name, order in self.orders.items()}
         return found.get(stream), 1
@@ -291,6 +298,18 @@ class AuditTrail:
     ) -> None:
         self.entries.append((action, outcome, by.sub, facts))
 
+    async def control_performed(
+        self,
+        action: str,
+        outcome: str,
+        reason: str,
+        by: Actor,
+        correlation_id: str,
+        facts: Mapping[str, str],
+    ) -> int:
+        self.entries.append((action, outcome, by.sub, facts))
+        return HEAD + 1
+
     async def rebuild_requested(self, projection: str, by: Actor, correlation_id: str) -> int:
         self.entries.append(("projection_rebuild", "success", by.sub, {"projection": projection}))
         return HEAD + 1
@@ -308,6 +327,9 @@ class Allowance:
             return RateVerdict(allowed=False, remaining=0, reason="per_user_limit_exceeded", retry_after=7)
         self.taken[action, principal] = count + 1
         return RateVerdict(allowed=True, remaining=rule.limit - count - 1)
+
+    async def give_back(self, action: str, principal: str) -> None:
+        self.taken[action, principal] -= 1
 
 
 @dataclass(slots=True)

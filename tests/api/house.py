@@ -16,6 +16,8 @@ from gateway.aggregates.refusals import Refusal
 from gateway.aggregates.vocabulary import ActorKind, StrategyId
 from gateway.api.app import create_app
 from gateway.api.deps import About, House, Phase
+from gateway.api.desk import Differences
+from gateway.api.mfa import SecondFactor
 from gateway.api.rate_limit import RateLimit, rate_rules
 from gateway.api.security import Security
 from gateway.api.service_headers import ServiceRules
@@ -24,6 +26,7 @@ from gateway.api.webhook_signature import WebhookRules
 from gateway.ledger.ledger import Ledger
 from gateway.projections.snapshot import ReadTables
 from gateway.telemetry import GateLog, Metrics
+from tests.api.by_hand_double import ByHand
 from tests.api.doubles import (
     NOW,
     Allowance,
@@ -40,6 +43,7 @@ from tests.api.doubles import (
     readiness,
     verify,
 )
+from tests.api.slicing_double import SlicingDesk
 
 JWT_SECRET = "a-secret-of-the-tests-0123456789abcdef"
 SERVICE_SECRET = b"test-secret-0123456789abcdef0123456789abcdef"
@@ -161,9 +165,14 @@ def straw_house(
             webhook=webhook,
             submit_order=desk.submit_order,
             cancel_order=desk.cancel_order,
+            slice_order=SlicingDesk().slice_order,
+            cancel_slices=SlicingDesk().cancel_slices,
             receive=desk.receive,
             controls=desk,
+            by_hand=ByHand(desk),
+            second_factor=SecondFactor(rules=None, clock=clock),
             reconcile=Reconciler(desk),
+            differences=cast(Differences, None),
             projections=tables,
             market=NoQuotes(),
             ledger=cast(Ledger, LedgerOfStraw(desk.orders, log)),

@@ -10,17 +10,10 @@ import pytest
 
 from tests.contract.conftest import CreateTestApp
 from tests.contract.relay import WEBHOOK, about, deliver, fill
+from tests.contract.steps import fill_at_exchange, resting_order
 from tests.kit.house import House
 
 PUBLIC = {"/", "/health", "/health/live", "/health/ready", "/metrics", WEBHOOK}
-
-
-async def resting_order(house: House, **fields: Any) -> dict[str, Any]:
-    """A buy the exchange keeps on its book, as its own POST answer has it."""
-    response = await house.submit(type="limit", limit_price="90", **fields)
-    assert response.status_code == 200, response.text
-    order: dict[str, Any] = response.json()
-    return order
 
 
 async def filled_by_webhook(house: House, order: dict[str, Any]) -> None:
@@ -145,7 +138,7 @@ async def test_a_status_that_carries_a_filled_quantity_books_it_once_the_executi
 ) -> None:
     order = await resting_order(house)
     house.exchange.arm("ws.lose", match={"event": "fill"}, times=-1)
-    house.exchange.ctl("POST", f"orders/{order['broker_order_id']}/fill", {"qty": "10", "price": "90"})
+    fill_at_exchange(house, order, "10", "90")
     said = about(order, status="filled", filled_qty="10", filled_avg_price="90")
     response = await deliver(house, {"event": "calculated", "order": said})
     assert response.status_code == 200

@@ -132,11 +132,20 @@ class House:
         found: dict[str, Any] = await self.until(reached, what=f"status {statuses}")
         return found
 
-    async def until_gate_opens(self) -> None:
+    async def until_gate_opens(self, *, standby: bool = False) -> None:
+        """And, where this gateway reads the stream, until the pass that follows its subscription is over."""
+        updates = self.gateway.updates
+
         async def is_open() -> bool:
             return (await self.gateway.reconciler.status()).gate == "open"
 
+        async def is_quiet() -> bool:
+            heard = updates is not None and updates.connected
+            return heard and self.gateway.reconciler.idle
+
         await self.until(is_open, what="the first reconciliation pass")
+        if not standby:
+            await self.until(is_quiet, what="the pass after the stream was heard")
 
     def posts(self, client_order_id: str | None = None) -> int:
         """How many POSTs of orders the exchange has seen."""
@@ -175,6 +184,7 @@ async def running(
     gate_logger: GateLogger | None = None,
     block_reconciliation: bool = False,
     crash_reconciliation_loop: bool = False,
+    standby: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[House]:
     """A started gateway and a client; stopped in order at the end, whatever the test did."""
@@ -225,7 +235,7 @@ async def running(
         )
         house.client.headers["Authorization"] = f"Bearer {house.token()}"
         if release.is_set() and may_live.is_set() and not gateway.settings.dry_run:
-            await house.until_gate_opens()
+            await house.until_gate_opens(standby=standby)
         yield house
         await house.client.aclose()
         for client in house._clients:

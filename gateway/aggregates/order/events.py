@@ -56,6 +56,26 @@ class OrderSubmitted:
     """Why, for a manual order."""
     parent_order_id: ClientOrderId | None = None
     slice_num: int | None = None
+    total_slices: int | None = None
+    scheduled_time: datetime | None = None
+    """When the slice was due, in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPlanned:
+    """The parent of slices. It is never sent; its slices are, each as an order of its own."""
+
+    client_order_id: ClientOrderId
+    ticket: Ticket
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanClosed:
+    """Every slice of the parent is over. `reason` counts how, when they did not end alike."""
+
+    status: OrdStatus
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +196,7 @@ class CancelRequested:
 
     at: datetime
     reason: str | None = None
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +280,8 @@ class OrderAdopted:
 
     strategy_id: StrategyId
     reason: str
+    at: datetime | None = None
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,10 +289,14 @@ class OrderIgnored:
     """An orphan that nobody owns; its executions are still booked under `external`."""
 
     reason: str
+    at: datetime | None = None
+    by: str | None = None
 
 
 OrderEvent = (
     OrderSubmitted
+    | OrderPlanned
+    | PlanClosed
     | OrderResubmitted
     | OrderAccepted
     | OrderRejected

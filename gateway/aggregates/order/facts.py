@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Self
 
+from gateway.aggregates.copying import changed
 from gateway.aggregates.exact import minus
 from gateway.aggregates.order.events import (
     CancelRejected,
@@ -31,6 +32,7 @@ from gateway.aggregates.order.events import (
     OrderRejected,
     OrderReplaced,
     OrderResubmitted,
+    PlanClosed,
     StatusReported,
 )
 from gateway.aggregates.order.fills import Execution, Fills
@@ -61,6 +63,8 @@ class OrderFacts:
     phase: OrdStatus = OrdStatus.PENDING_NEW
     uncertain: bool = False
     """The broker may have this attempt; no answer to a POST disproves that."""
+    maybe_sent: bool = False
+    """An earlier attempt was answered "slow down": by convention not taken, which is no proof."""
     seen_at_broker: bool = False
     order_id: OrderId | None = None
     replaced_by: OrderId | None = None
@@ -69,15 +73,24 @@ class OrderFacts:
     standing: Standing = field(default_factory=Standing)
     cancel_wanted: bool = False
     cancel_requested_at: datetime | None = None
+    cancel_requested_by: str | None = None
     marks: frozenset[str] = frozenset()
     conflicts: frozenset[str] = frozenset()
     error_message: str | None = None
     reason: str | None = None
     parent_order_id: ClientOrderId | None = None
     slice_num: int | None = None
+    total_slices: int | None = None
+    scheduled_time: datetime | None = None
+    planned: bool = False
+    """Its slices are sent in its place."""
     gates: tuple[GateVerdict, ...] = ()
+    orphan_notional: Decimal = ZERO
+    """The money an orphan may have moved, as estimated when it was found."""
     orphan_resolution: str | None = None
     """`adopted` or `ignored`; None for an orphan still untracked and for every other order."""
+    orphan_resolved_at: datetime | None = None
+    orphan_resolved_by: str | None = None
     open_ended: bool = False
     """The broker's order has no share quantity (notional): only its own word ends it."""
 
@@ -126,8 +139,10 @@ class OrderFacts:
 
     @property
     def leaves_qty(self) -> Decimal:
-        """Shares that can still execute: 0 once the order is over."""
-        return ZERO if self.status.is_terminal else max(ZERO, minus(self.ticket.qty, self.cum_qty))
+        """Shares that can still execute: 0 once the order is over, and for a parent, whose slices execute."""
+        if self.status.is_terminal or self.is_parent:
+            return ZERO
+        return max(ZERO, minus(self.ticket.qty, self.cum_qty))
 
     @property
     def executions(self) -> dict[ExecId, Execution]:
@@ -142,11 +157,45 @@ class OrderFacts:
     def is_unconfirmed(self) -> bool:
         """An intent without an outcome, or with an unknown one: to be looked up, never sent again."""
         waiting = self.phase in (OrdStatus.PENDING_NEW, OrdStatus.SUBMITTED_UNCONFIRMED)
-        return waiting and not self.seen_at_broker and self._closing is None
+        return waiting and not self.planned and not self.seen_at_broker and self._closing is None
+
+    @property
+    def is_parent(self) -> bool:
+        """The parent of slices, unless somebody placed an order under its id at the broker."""
+        return self.planned and not self.seen_at_broker
 
     @property
     def is_orphan(self) -> bool:
         return "orphan" in self.marks
+
+    @property
+    def orphan_status(self) -> str | None:
+        """untracked, cancel_requested, adopted, ignored or closed; None for an order of ours.
+
+        A cancel that lost its race against the last fill resolves nothing: somebody has to own the shares.
+        """
+        if not self.is_orphan or self.orphan_resolution is not None:
+            return self.orphan_resolution
+        if not self.cancel_wanted or self.status is OrdStatus.FILLED:
+            return "untracked"
+        return "closed" if self.status.is_terminal else "cancel_requested"
+
+    @property
+    def is_unresolved_orphan(self) -> bool:
+        return self.orphan_status in ("untracked", "cancel_requested")
+
+    @property
+    def orphan_answered_by(self) -> str | None:
+        """Who gave the orphan its answer; None while it has none."""
+        return self.cancel_requested_by if self.orphan_status == "closed" else self.orphan_resolved_by
+
+    @property
+    def orphan_answered_at(self) -> datetime | None:
+        if self.orphan_status != "closed":
+            return self.orphan_resolved_at
+        closing = self.standing.closing
+        times = (self.cancel_requested_at, closing.at if closing is not None else None)
+        return max((at for at in times if at is not None), default=None)
 
     @property
     def broker_status(self) -> str | None:
@@ -186,19 +235,26 @@ class OrderFacts:
             case OrderFilled() | FillSuperseded() | FillBusted() | FillCorrected() | ConflictReported():
                 return self._executed(event)
             case OrderAdopted():
-                return replace(self, strategy_id=event.strategy_id, orphan_resolution="adopted")
+                return changed(self._resolved("adopted", event), strategy_id=event.strategy_id)
             case OrderIgnored():
-                return replace(self, orphan_resolution="ignored")
+                return self._resolved("ignored", event)
             case CancelRequested():
-                return replace(self, cancel_wanted=True, cancel_requested_at=event.at)
+                return changed(
+                    self, cancel_wanted=True, cancel_requested_at=event.at, cancel_requested_by=event.by
+                )
             case _:
                 return self._attempted(event)
+
+    def _resolved(self, how: str, event: OrderAdopted | OrderIgnored) -> Self:
+        return changed(
+            self, orphan_resolution=how, orphan_resolved_at=event.at, orphan_resolved_by=event.by
+        )
 
     def _attempted(self, event: OrderEvent) -> Self:
         """What became of our own side of an attempt."""
         match event:
             case OrderResubmitted():
-                return replace(
+                return changed(
                     self,
                     attempt=event.attempt,
                     attempted_at=event.at,
@@ -211,23 +267,27 @@ class OrderFacts:
             case OrderOutcomeUnknown():
                 return self._phase(OrdStatus.SUBMITTED_UNCONFIRMED, event.reason, uncertain=True)
             case OrderNotSent():
-                return self._phase(OrdStatus.FAILED, event.reason)
+                slowed_down = event.code == "broker_rate_limited"
+                failed = self._phase(OrdStatus.FAILED, event.reason)
+                return changed(failed, maybe_sent=self.maybe_sent or slowed_down)
             case OrderNotAccepted():
                 return self._phase(OrdStatus.NOT_ACCEPTED, event.evidence)
             case OrderBlocked():
                 return self._phase(event.status, event.reason)
             case OrderDryRun():
                 return self._phase(OrdStatus.DRY_RUN, None)
+            case PlanClosed():
+                return self._phase(event.status, event.reason)
             case _:
                 return self
 
     def _phase(self, phase: OrdStatus, message: str | None, *, uncertain: bool = False) -> Self:
-        return replace(self, phase=phase, error_message=message, uncertain=uncertain)
+        return changed(self, phase=phase, error_message=message, uncertain=uncertain)
 
     def _told(self, event: OrderAccepted | OrderRejected | StatusReported) -> Self:
         if isinstance(event, OrderRejected):
             word = _word(event, OrdStatus.REJECTED)
-            refused = replace(self, error_message=event.reason, standing=self.standing.hears(word))
+            refused = changed(self, error_message=event.reason, standing=self.standing.hears(word))
             return refused if event.source is ReportSource.REPLY else refused._at_broker()
         word = Word(
             broker_status=event.broker_status,
@@ -236,9 +296,9 @@ class OrderFacts:
             source=event.source,
         )
         seen = self._at_broker(event.order_id)
-        heard = replace(seen, standing=self.standing.hears(word))
+        heard = changed(seen, standing=self.standing.hears(word))
         if isinstance(event, OrderAccepted):
-            return replace(
+            return changed(
                 heard,
                 phase=OrdStatus.SUBMITTED,
                 submitted_at=event.transact_time or self.attempted_at,
@@ -250,12 +310,12 @@ class OrderFacts:
         seen = self._at_broker()
         if isinstance(event, CancelRejected):
             standing = self.standing.refuses_cancel(event.transact_time)
-            return replace(seen, standing=standing, cancel_wanted=False)
+            return changed(seen, standing=standing, cancel_wanted=False)
         if isinstance(event, OrderReplaced):
-            seen = replace(seen, replaced_by=event.replaced_by or self.replaced_by)
-            return replace(seen, standing=self.standing.hears(_word(event, OrdStatus.REPLACED)))
+            seen = changed(seen, replaced_by=event.replaced_by or self.replaced_by)
+            return changed(seen, standing=self.standing.hears(_word(event, OrdStatus.REPLACED)))
         status = OrdStatus.CANCELED if isinstance(event, OrderCanceled) else OrdStatus.EXPIRED
-        return replace(seen, standing=self.standing.hears(_word(event, status)))
+        return changed(seen, standing=self.standing.hears(_word(event, status)))
 
     def _executed(
         self, event: OrderFilled | FillSuperseded | FillBusted | FillCorrected | ConflictReported
@@ -269,29 +329,27 @@ class OrderFacts:
                 standing = self.standing.hears(
                     Word(broker_status=word, status=None, at=event.trade.transact_time, source=event.source)
                 )
-                filled = replace(seen, fills=fills, standing=standing)
+                filled = changed(seen, fills=fills, standing=standing)
                 return filled._marked("late_fill") if late else filled
             case FillSuperseded():
-                return replace(seen, fills=self.fills.superseded(event))
+                return changed(seen, fills=self.fills.superseded(event))
             case ConflictReported():
                 if event.exec_id is not None and event.alias_of is not None:
-                    return replace(seen, fills=self.fills.aliased(event.exec_id, event.alias_of))
-                return replace(seen, conflicts=self.conflicts | {event.exec_id or event.reason})
+                    return changed(seen, fills=self.fills.aliased(event.exec_id, event.alias_of))
+                return changed(seen, conflicts=self.conflicts | {event.exec_id or event.reason})
             case FillBusted() | FillCorrected():
-                return replace(seen, fills=self.fills.amended_by(event))
+                return changed(seen, fills=self.fills.amended_by(event))
 
     def _at_broker(self, order_id: OrderId | None = None) -> Self:
         """The broker has spoken of this order, so it is there, whatever we thought."""
-        seen = replace(
-            self,
-            seen_at_broker=True,
-            order_id=self.order_id or order_id,
-            submitted_at=self.submitted_at or self.attempted_at,
-        )
+        order_id, submitted_at = self.order_id or order_id, self.submitted_at or self.attempted_at
+        seen = self
+        if not (self.seen_at_broker and order_id == self.order_id and submitted_at == self.submitted_at):
+            seen = changed(self, seen_at_broker=True, order_id=order_id, submitted_at=submitted_at)
         return seen._marked("unexpected_at_broker") if self.phase.is_closed_unsent else seen
 
     def _marked(self, flag: str) -> Self:
-        return self if flag in self.marks else replace(self, marks=self.marks | {flag})
+        return self if flag in self.marks else changed(self, marks=self.marks | {flag})
 
 
 def _word(event: OrderRejected | OrderCanceled | OrderExpired | OrderReplaced, status: OrdStatus) -> Word:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from gateway.aggregates.copying import changed
 from gateway.aggregates.exact import minus, plus, ratio, times, total
 from gateway.aggregates.order.events import FillBusted, FillCorrected, FillSuperseded, OrderFilled
 from gateway.aggregates.vocabulary import ZERO, ExecId, ReportSource, StrategyId
@@ -172,20 +173,20 @@ class Fills:
         execution = self.executions.get(event.exec_id)
         if execution is None:
             return self
-        return self._with(replace(execution, qty=max(ZERO, minus(execution.qty, event.qty))))
+        return self._with(changed(execution, qty=max(ZERO, minus(execution.qty, event.qty))))
 
     def amended_by(self, event: FillBusted | FillCorrected) -> Fills:
         amendment = _amendment(event)
         execution = self.root(event.ref_exec_id)
         if event.parked or execution is None:
             known = any(a.same_as(amendment) for a in self.parked)
-            return self if known else replace(self, parked=(*self.parked, amendment))
+            return self if known else changed(self, parked=(*self.parked, amendment))
         after = self._with(_amend(execution, amendment))
         aliases = (
             self.aliases if event.exec_id is None else {**self.aliases, event.exec_id: execution.exec_id}
         )
         times_known = [t for t in (self.amended_at, event.transact_time) if t is not None]
-        return replace(
+        return changed(
             after,
             aliases=aliases,
             parked=tuple(a for a in self.parked if not a.same_as(amendment)),
@@ -194,7 +195,7 @@ class Fills:
         )
 
     def aliased(self, exec_id: ExecId, root: ExecId) -> Fills:
-        return replace(self, aliases={**self.aliases, exec_id: root})
+        return changed(self, aliases={**self.aliases, exec_id: root})
 
     def due(self) -> FillBusted | FillCorrected | None:
         """A parked bust or correction whose execution has arrived by now."""
@@ -210,7 +211,7 @@ class Fills:
             cum_qty = minus(cum_qty, before.qty)
             notional = minus(notional, times(before.qty, before.px))
         executions = {**self.executions, execution.exec_id: execution}
-        return replace(
+        return changed(
             self,
             executions=executions,
             cum_qty=plus(cum_qty, execution.qty),
@@ -224,11 +225,11 @@ def _amend(execution: Execution, amendment: Amendment) -> Execution:
     if execution.busted:
         return execution
     if amendment.qty is None or amendment.px is None:
-        return replace(execution, busted=True, qty=ZERO)
+        return changed(execution, busted=True, qty=ZERO)
     key = (amendment.transact_time.isoformat() if amendment.transact_time else "", amendment.exec_id or "")
     if execution.corrected_by is not None and key < execution.corrected_by:
         return execution
-    return replace(execution, qty=amendment.qty, px=amendment.px, corrected_by=key)
+    return changed(execution, qty=amendment.qty, px=amendment.px, corrected_by=key)
 
 
 def _amendment(event: FillBusted | FillCorrected) -> Amendment:

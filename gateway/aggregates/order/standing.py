@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from gateway.aggregates.copying import changed
 from gateway.aggregates.vocabulary import OrdStatus, ReportSource
 
 PENDING: Final = frozenset({OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE})
@@ -72,24 +73,24 @@ class Standing:
 
     def hears(self, word: Word) -> Standing:
         """The standing after one more word. Older words leave it as it was."""
-        heard = replace(self, newest=_newer(self.newest, word))
+        heard = changed(self, newest=_newer(self.newest, word))
         if word.status is None:
             return heard
         if word.status is OrdStatus.FILLED:
-            return replace(heard, filled=_newer(self.filled, word))
+            return changed(heard, filled=_newer(self.filled, word))
         if word.status.is_broker_terminal:
             newer = _newer(self.closings.get(word.status), word)
-            return replace(heard, closings={**self.closings, word.status: newer})
+            return changed(heard, closings={**self.closings, word.status: newer})
         if word.status in PENDING:
-            return replace(heard, pending=_newer(self.pending, word))
-        return replace(heard, open=_newer(self.open, word))
+            return changed(heard, pending=_newer(self.pending, word))
+        return changed(heard, open=_newer(self.open, word))
 
     def refuses_cancel(self, at: datetime | None) -> Standing:
         """The broker refused a cancel: every `pending_cancel` up to then is void."""
         known = [t for t in (self.cancel_rejected_at, at) if t is not None]
         if at is None and self.pending is not None and self.pending.status is OrdStatus.PENDING_CANCEL:
-            return replace(self, pending=None)
-        return replace(self, cancel_rejected_at=max(known, default=None))
+            return changed(self, pending=None)
+        return changed(self, cancel_rejected_at=max(known, default=None))
 
 
 def _newer(kept: Word | None, word: Word) -> Word:

@@ -20,6 +20,7 @@ from gateway.aggregates.order.events import (
     OrderNotSent,
     OrderOrphaned,
     OrderOutcomeUnknown,
+    OrderPlanned,
     OrderRejected,
     OrderResubmitted,
     OrderSubmitted,
@@ -57,6 +58,8 @@ def submit(
     reason: str | None = None,
     parent_order_id: ClientOrderId | None = None,
     slice_num: int | None = None,
+    total_slices: int | None = None,
+    scheduled_time: datetime | None = None,
 ) -> Events:
     """The intent to send an order. Its room is taken in the same append, by `Position.reserve`."""
     return (
@@ -68,6 +71,8 @@ def submit(
             reason=reason,
             parent_order_id=parent_order_id,
             slice_num=slice_num,
+            total_slices=total_slices,
+            scheduled_time=scheduled_time,
         ),
     )
 
@@ -121,7 +126,7 @@ class Order(OrderFacts):
 
     def resubmit(self, at: datetime, gates: tuple[GateVerdict, ...] = ()) -> Events:
         """A new attempt. Raises IdempotencyConflict unless the last one closed without having been sent."""
-        if not self.status.is_closed_unsent:
+        if not self.status.is_closed_unsent or self.is_parent:
             raise IdempotencyConflict(
                 f"order {self.client_order_id} is {self.status}; only an order closed unsent is tried again",
                 client_order_id=self.client_order_id,
@@ -178,28 +183,42 @@ class Order(OrderFacts):
     # What people ask for.
 
     def request_cancel(self, at: datetime, reason: str | None = None) -> Events:
-        """Ask for the end of the order; () when it has ended or is being canceled already."""
-        if self.status.is_terminal or self.status is OrdStatus.PENDING_CANCEL:
+        """Ask for the end of the order; () when it has ended, is being canceled, or is a parent of slices."""
+        if self.status.is_terminal or self.is_parent or self.status is OrdStatus.PENDING_CANCEL:
             return ()
         return (CancelRequested(at=at, reason=reason),)
 
-    def adopt(self, strategy_id: StrategyId, reason: str) -> Events:
+    def adopt(self, strategy_id: StrategyId, reason: str, *, at: datetime, by: str) -> Events:
         """From now on the orphan is the strategy's. Raises IdempotencyConflict when resolved otherwise."""
-        if self.orphan_resolution == "adopted" and self.strategy_id == strategy_id:
+        if self.orphan_status == "adopted" and self.strategy_id == strategy_id:
             return ()
         self._require_unresolved_orphan()
-        return (OrderAdopted(strategy_id=strategy_id, reason=reason),)
+        return (OrderAdopted(strategy_id=strategy_id, reason=reason, at=at, by=by),)
 
-    def ignore(self, reason: str) -> Events:
+    def ignore(self, reason: str, *, at: datetime, by: str) -> Events:
         """Resolved without an owner. Raises IdempotencyConflict when resolved otherwise."""
-        if self.orphan_resolution == "ignored":
+        if self.orphan_status == "ignored":
             return ()
         self._require_unresolved_orphan()
-        return (OrderIgnored(reason=reason),)
+        return (OrderIgnored(reason=reason, at=at, by=by),)
+
+    def cancel_orphan(self, reason: str, *, at: datetime, by: str) -> Events:
+        """Nobody wants it; resolved when the broker confirms, or at once when it has ended already.
+
+        Raises IdempotencyConflict when it was resolved otherwise, or has filled: then it needs an owner.
+        """
+        if self.orphan_status in ("cancel_requested", "closed"):
+            return ()
+        self._require_unresolved_orphan()
+        if self.status is OrdStatus.FILLED:
+            raise IdempotencyConflict(
+                f"order {self.client_order_id} is filled; adopt or ignore it", orphan_status="untracked"
+            )
+        return (CancelRequested(at=at, reason=reason, by=by),)
 
     def _require_unresolved_orphan(self) -> None:
-        if not self.is_orphan or self.orphan_resolution is not None:
-            state = self.orphan_resolution or "no orphan"
+        if not self.is_unresolved_orphan:
+            state = self.orphan_status or "no orphan"
             raise IdempotencyConflict(f"order {self.client_order_id} is {state}", orphan_status=state)
 
     # What the broker says.
@@ -241,6 +260,17 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
                 reason=event.reason,
                 parent_order_id=event.parent_order_id,
                 slice_num=event.slice_num,
+                total_slices=event.total_slices,
+                scheduled_time=event.scheduled_time,
+            )
+        case OrderPlanned() if order is None:
+            return Order(
+                client_order_id=event.client_order_id,
+                ticket=event.ticket,
+                strategy_id=event.ticket.strategy_id,
+                created_at=event.at,
+                attempted_at=event.at,
+                planned=True,
             )
         case OrderOrphaned() if order is None:
             return _born_at_broker(event)
@@ -263,6 +293,7 @@ def _born_at_broker(event: OrderOrphaned) -> Order:
         order_id=theirs.order_id if theirs else None,
         standing=Standing().hears(_first_word(theirs, event.source)) if theirs else Standing(),
         marks=frozenset({"orphan", "external"}),
+        orphan_notional=event.estimated_notional,
         open_ended=theirs is None or theirs.qty is None,
     )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, assert_never
 
 from gateway.aggregates import cost_basis
+from gateway.aggregates.copying import changed
 from gateway.aggregates.cost_basis import FLAT, Book
 from gateway.aggregates.exact import canonical, minus, plus, total
 from gateway.aggregates.position.events import (
@@ -175,6 +176,16 @@ def adjust(position: Position | None, *, qty: Decimal, cost: Decimal, reason: st
     )
 
 
+def accept_broker(position: Position | None, *, qty: Decimal, avg_px: Decimal, reason: str) -> Events:
+    """The broker's holding becomes ours: what it has more at its average price, what it has less at ours."""
+    held = position or Position()
+    change = minus(qty, held.qty)
+    side = Side.BUY if change > 0 else Side.SELL
+    after, _ = cost_basis.apply(held.account, side, change.copy_abs(), avg_px)
+    cost = minus(cost_basis.signed_cost(after), cost_basis.signed_cost(held.account))
+    return adjust(held, qty=change, cost=cost, reason=reason)
+
+
 def split(position: Position | None, ratio: Decimal) -> Events:
     """`ratio` new shares for one old, in every book. Resting orders are not touched."""
     if position is None or ratio == 1:
@@ -207,7 +218,7 @@ def evolve(position: Position | None, event: PositionEvent) -> Position:
         case PositionReleased():
             return _reserve(now, event.client_order_id, event.side, event.qty.copy_negate())
         case PositionFilled():
-            held = replace(
+            held = changed(
                 now,
                 account=event.account,
                 strategies={**now.strategies, event.strategy_id: event.strategy},
@@ -218,15 +229,15 @@ def evolve(position: Position | None, event: PositionEvent) -> Position:
             return _reserve(restated, event.client_order_id, event.side, event.reserved)
         case PositionAdjusted():
             strategies = {**now.strategies, EXTERNAL: event.strategy}
-            return replace(now, account=event.account, strategies=strategies)
+            return changed(now, account=event.account, strategies=strategies)
         case PositionSplit():
-            return replace(now, account=event.account, strategies=dict(event.strategies))
+            return changed(now, account=event.account, strategies=dict(event.strategies))
         case PositionQuarantined():
-            return replace(now, quarantines=_quarantined(now.quarantines, event))
+            return changed(now, quarantines=_quarantined(now.quarantines, event))
         case QuarantineLifted():
             lifted = event.strategy_id or EVERYBODY
             left = {name: q for name, q in now.quarantines.items() if name != lifted}
-            return replace(now, quarantines=left)
+            return changed(now, quarantines=left)
         case _:
             assert_never(event)
 
@@ -240,12 +251,12 @@ def _reserve(position: Position, client_order_id: ClientOrderId, side: Side, cha
         reserved[client_order_id] = (side, qty)
     else:
         reserved.pop(client_order_id, None)
-    return replace(position, reserved=reserved)
+    return changed(position, reserved=reserved)
 
 
 def _restate(position: Position, restatement: Restatement) -> Position:
     strategies = {**position.strategies, **dict(restatement.strategies)}
-    return replace(position, account=restatement.after, strategies=strategies)
+    return changed(position, account=restatement.after, strategies=strategies)
 
 
 def _quarantined(kept: Mapping[str, Quarantine], event: PositionQuarantined) -> Mapping[str, Quarantine]:

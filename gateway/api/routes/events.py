@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from gateway.aggregates.order.events import OrderBlocked, OrderResubmitted, OrderSubmitted
 from gateway.aggregates.vocabulary import order_stream
 from gateway.api.deps import Caller, Desk
-from gateway.api.event_views import Viewer, data_of, event_view
+from gateway.api.event_views import Viewer, data_of, event_view, matches
 from gateway.api.guard import GuardedRoute, access
 from gateway.api.json_types import StrategyIn, SymbolIn
 from gateway.api.roles import Permission
@@ -47,7 +47,7 @@ async def list_events(
         for recorded in page:
             after = recorded.position
             event = await viewer.view(recorded)
-            if event is not None and _matches(event, symbol, strategy_id):
+            if event is not None and matches(event, symbol, strategy_id):
                 found.append(event)
                 if len(found) == limit:
                     break
@@ -56,10 +56,6 @@ async def list_events(
             after = max(after, head)
             break
     return EventPage(events=found, next_after=after, head=head, has_more=after < head)
-
-
-def _matches(event: EventView, symbol: str | None, strategy_id: str | None) -> bool:
-    return symbol in (None, event.symbol) and strategy_id in (None, event.strategy_id)
 
 
 @router.get("/orders/{client_order_id}/events")

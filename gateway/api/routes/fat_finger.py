@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from gateway.aggregates.risk_limits import Thresholds
-from gateway.api.deps import Desk
+from gateway.api.deps import Caller, CorrelationId, Desk, House, answered_at
+from gateway.api.desk import LimitsStanding
 from gateway.api.guard import GuardedRoute, access
-from gateway.api.schemas.controls import FatFingerThresholds, FatFingerThresholdsResponse
+from gateway.api.roles import Permission
+from gateway.api.schemas.controls import FatFingerThresholds, FatFingerThresholdsResponse, ThresholdsBody
 
 router = APIRouter(prefix="/api/v1/fat-finger", route_class=GuardedRoute, tags=["safety"])
 
@@ -16,7 +18,30 @@ router = APIRouter(prefix="/api/v1/fat-finger", route_class=GuardedRoute, tags=[
 @access()
 async def fat_finger_thresholds(desk: Desk) -> FatFingerThresholdsResponse:
     """The thresholds in force. In an override, null means that the default applies."""
-    standing = await desk.controls.thresholds()
+    return _shown(await desk.controls.thresholds(), desk)
+
+
+@router.put("/thresholds")
+@access(Permission.MANAGE_STRATEGIES, limit="thresholds_update", control="thresholds_update")
+async def set_fat_finger_thresholds(
+    body: ThresholdsBody, request: Request, desk: Desk, caller: Caller, correlation_id: CorrelationId
+) -> FatFingerThresholdsResponse:
+    """Replace the defaults as a whole, patch or remove overrides; in force at once in every process."""
+    default = body.default_thresholds
+    standing = await desk.controls.set_thresholds(
+        default=Thresholds(**default.given) if default is not None else None,
+        overrides={
+            symbol: patch.given if patch is not None else None
+            for symbol, patch in body.symbol_overrides.items()
+        },
+        by=caller.actor(),
+        correlation_id=correlation_id,
+    )
+    answered_at(request, standing.position)
+    return _shown(standing, desk)
+
+
+def _shown(standing: LimitsStanding, desk: House) -> FatFingerThresholdsResponse:
     limits = standing.limits
     overrides = limits.overrides if limits is not None else {}
     return FatFingerThresholdsResponse(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 
 from gateway.aggregates.kill_switch import KillSwitch
-from gateway.api.deps import Caller, CorrelationId, Desk, answered_at
+from gateway.api.deps import Caller, CorrelationId, Desk, Gates, House, answered_at
 from gateway.api.desk import SwitchStanding
 from gateway.api.guard import GuardedRoute, access
 from gateway.api.json_types import json_value
-from gateway.api.roles import Permission
+from gateway.api.manual_answers import cancel_results, flatten_result
+from gateway.api.refusals import PermissionDenied
+from gateway.api.roles import Permission, Principal
 from gateway.api.schemas.controls import (
     DisengageBody,
     EngageBody,
@@ -23,6 +25,7 @@ from gateway.api.schemas.controls import (
     ScopeKind,
     scope_text,
 )
+from gateway.commands.by_hand import ManualAction, ManualRequest
 
 router = APIRouter(prefix="/api/v1/kill-switch", route_class=GuardedRoute, tags=["safety"])
 
@@ -30,19 +33,60 @@ router = APIRouter(prefix="/api/v1/kill-switch", route_class=GuardedRoute, tags=
 @router.post("/engage")
 @access(Permission.OPERATE_KILL_SWITCH, control="kill_switch_engage")
 async def engage_kill_switch(
-    body: EngageBody, request: Request, desk: Desk, caller: Caller, correlation_id: CorrelationId
+    *,
+    body: EngageBody,
+    request: Request,
+    desk: Desk,
+    caller: Caller,
+    correlation_id: CorrelationId,
+    gates: Gates,
 ) -> KillSwitchStatus:
-    """Block every new order of the scope. Needs only the ledger."""
-    _refuse_extras(body)
+    """Block every new order of the scope. Needs only the ledger; the flags act once that is on record."""
+    asked = ManualRequest(
+        action=ManualAction.FLATTEN if body.flatten else ManualAction.CANCEL,
+        by=caller.actor(body.operator),
+        at=desk.clock.now(),
+        reason=body.reason,
+        correlation_id=correlation_id,
+        log=gates,
+        scope=caller.scope,
+    )
+    await _admit(body, asked, desk, caller)
     standing = await desk.controls.engage_kill_switch(
         body.text,
         reason=body.reason,
         details=json_value(body.details),
-        by=caller.actor(body.operator),
+        by=asked.by,
         correlation_id=correlation_id,
     )
     answered_at(request, standing.position)
-    return _status(standing, desk.clock.now().date())
+    return _status(standing, desk.clock.now().date()).model_copy(update=await _act(body, asked, desk))
+
+
+async def _admit(body: EngageBody, asked: ManualRequest, desk: House, caller: Principal) -> None:
+    """What the flags may do is settled before anything happens. Raises a Refusal."""
+    if not (body.flatten or body.cancel_open_orders):
+        return
+    needed = Permission.FLATTEN_ALL if body.flatten else Permission.CANCEL_ORDER
+    if not caller.may(needed):
+        raise PermissionDenied(f"{needed} is needed", permission=needed)
+    await desk.by_hand.admit(body.extent, await desk.by_hand.touched(body.extent), asked)
+    if body.flatten:
+        await desk.second_factor(body.id_token, caller.sub)
+
+
+async def _act(body: EngageBody, asked: ManualRequest, desk: House) -> dict[str, Any]:
+    """Cancel and close what the flags ask for; what fails shows in the results and undoes nothing."""
+    if body.flatten:
+        symbols = await desk.by_hand.touched(body.extent)
+        found = await desk.by_hand.flatten(body.extent, symbols, asked)
+        return {
+            "cancel_results": cancel_results(canceled for one in found for canceled in one.canceled),
+            "flatten_results": [flatten_result(one) for one in found],
+        }
+    if body.cancel_open_orders:
+        return {"cancel_results": cancel_results(await desk.by_hand.cancel_all(body.extent, asked))}
+    return {}
 
 
 @router.post("/disengage")
@@ -74,13 +118,6 @@ async def kill_switch_status(
         raise RequestValidationError([problem]) from error
     standing = await desk.controls.kill_switch_status(asked)
     return _status(standing, desk.clock.now().date(), await desk.controls.engaged_scopes())
-
-
-def _refuse_extras(body: EngageBody) -> None:
-    for name in ("cancel_open_orders", "flatten"):
-        if getattr(body, name):
-            words = "is not offered by this build; cancel and close after engaging"
-            raise RequestValidationError([{"type": "not_offered", "loc": ("body", name), "msg": words}])
 
 
 def _status(standing: SwitchStanding, today: date, scopes: Sequence[str] | None = None) -> KillSwitchStatus:

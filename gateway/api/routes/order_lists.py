@@ -7,10 +7,12 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query
 
+from gateway.aggregates.refusals import OrderNotFound
 from gateway.api.as_of import AsOf, position_of
 from gateway.api.deps import Caller, Desk, House
 from gateway.api.guard import GuardedRoute, access
 from gateway.api.json_types import StrategyIn, SymbolIn, is_visible_ascii
+from gateway.api.plans import detail, details, unsent_detail
 from gateway.api.roles import Permission, Principal
 from gateway.api.schemas.orders import (
     OrderDetail,
@@ -61,7 +63,7 @@ async def list_pending_orders(
             offset=offset,
         )
     return PendingOrdersResponse(
-        orders=[_detail(row) for row in page.orders],
+        orders=await details(desk, page.orders),
         total=page.total,
         limit=limit,
         offset=offset,
@@ -97,12 +99,18 @@ async def order_detail(
     """One order, now or as it was known at a point of the log."""
     upto = await position_of(as_of, desk)
     if upto is None:
-        return _detail(await _row(desk, client_order_id, caller))
+        try:
+            return await detail(desk, await _row(desk, client_order_id, caller))
+        except OrderNotFound:
+            unsent = unsent_detail(desk, client_order_id, caller)
+            if unsent is None:
+                raise
+            return unsent
     known = await require_order(desk, client_order_id, caller)
     row = await get_order_as_of(desk.ledger.log, known.client_order_id, upto)
     if row is None:
         raise order_not_found()
-    return _detail(row)
+    return await detail(desk, row, upto)
 
 
 async def _row(desk: House, client_order_id: str, caller: Principal) -> OrderRow:
@@ -122,10 +130,6 @@ async def _look(desk: House, client_order_id: str, caller: Principal) -> OrderRo
         return None
     async with desk.read.snapshot() as snapshot:
         return await get_order(snapshot, client_order_id, strategies=caller.scope)
-
-
-def _detail(row: OrderRow) -> OrderDetail:
-    return OrderDetail.of(row.order, row.updated_at, row.position)
 
 
 def _fill(fill: Fill, *, account: bool) -> RecentFill:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Request, Response
-from fastapi.exceptions import RequestValidationError
 
-from gateway.aggregates.client_order_id import key_id, order_id_for
+from gateway.aggregates.client_order_id import order_id_for
 from gateway.aggregates.refusals import IdempotencyConflict
-from gateway.aggregates.vocabulary import ClientOrderId, Ticket
-from gateway.api.deps import Caller, CorrelationId, Desk, Gates, House, answered_at
+from gateway.api.deps import Asked, Caller, CorrelationId, Desk, answered_at
 from gateway.api.desk import Cancellation
 from gateway.api.guard import GuardedRoute, access
+from gateway.api.identity import discreet, given_id
 from gateway.api.json_types import VisibleAscii
-from gateway.api.roles import Permission, Principal
+from gateway.api.plans import cancel_planned
+from gateway.api.roles import Permission
 from gateway.api.schemas.orders import CancelBody, CancelOrderResponse, OrderRequest, OrderResponse
 from gateway.api.scope import require_order, require_scope
 
@@ -36,41 +36,29 @@ async def submit_order(
     body: OrderRequest,
     request: Request,
     response: Response,
-    desk: Desk,
-    caller: Caller,
-    correlation_id: CorrelationId,
-    gates: Gates,
     idempotency_key: Annotated[VisibleAscii | None, Header()] = None,
 ) -> OrderResponse:
     """Submit one order. Repeating a request is safe: the same order has the same id."""
+    asked = Asked.of(request)
+    desk, caller = asked.desk, asked.caller
     strategy_id = body.strategy_id or caller.strategy_id or desk.about.strategy_id
     ticket = body.ticket(require_scope(caller, strategy_id))
-    client_order_id = _order_id(body, ticket, idempotency_key, desk)
+    client_order_id = given_id(body.client_order_id, idempotency_key, ticket.strategy_id) or order_id_for(
+        ticket, desk.clock.now().date()
+    )
     try:
         submission = await desk.submit_order(
-            ticket, client_order_id, by=caller.actor(), correlation_id=correlation_id, log=gates
+            ticket,
+            client_order_id,
+            by=caller.actor(),
+            correlation_id=asked.correlation_id,
+            log=asked.gates,
         )
     except IdempotencyConflict as conflict:
-        raise _discreet(conflict, caller) from conflict
+        raise discreet(conflict, caller) from conflict
     answered_at(request, submission.position)
     response.status_code = 202 if submission.answer == "unconfirmed" else 200
     return OrderResponse.of(submission.order, MESSAGES[submission.answer], submission.position)
-
-
-def _order_id(body: OrderRequest, ticket: Ticket, key: str | None, desk: House) -> ClientOrderId:
-    if body.client_order_id is not None and key is not None:
-        words = "client_order_id and Idempotency-Key exclude each other"
-        raise RequestValidationError([{"type": "two_ids", "loc": ("body", "client_order_id"), "msg": words}])
-    if key is not None:
-        return key_id(ticket.strategy_id, key)
-    return body.client_order_id or order_id_for(ticket, desk.clock.now().date())
-
-
-def _discreet(conflict: IdempotencyConflict, caller: Principal) -> IdempotencyConflict:
-    """Differences are told only when the stored order is surely the caller's."""
-    if caller.scope is None or "strategy_id" not in conflict.facts.get("differences", ()):
-        return conflict
-    return IdempotencyConflict("the id already names another order; give another one", differences=[])
 
 
 @router.post("/{client_order_id}/cancel")
@@ -87,12 +75,17 @@ async def cancel_order(
     """Ask the broker to cancel. No trading gate applies. With a body, reason and operator are recorded."""
     if body is not None:
         body.refuse_stale(desk.clock.now())
+    by = caller.actor(body.requested_by if body is not None else None)
+    reason = body.stored_reason if body is not None else None
+    planned = await cancel_planned(
+        desk, client_order_id, caller, by=by, correlation_id=correlation_id, reason=reason
+    )
+    if planned is not None:
+        answered_at(request, planned.ledger_position)
+        return planned
     order = await require_order(desk, client_order_id, caller)
     cancellation = await desk.cancel_order(
-        order.client_order_id,
-        by=caller.actor(body.requested_by if body is not None else None),
-        correlation_id=correlation_id,
-        reason=body.stored_reason if body is not None else None,
+        order.client_order_id, by=by, correlation_id=correlation_id, reason=reason
     )
     answered_at(request, cancellation.position)
     return _canceled(cancellation)

@@ -10,6 +10,8 @@ from gateway.api.guard import GuardedRoute, access
 from gateway.api.roles import Permission
 from gateway.api.schemas.common import LONGEST_STORED_REASON
 from gateway.api.schemas.reconciliation import (
+    FillsBackfillBody,
+    FillsBackfillResponse,
     ForceCompleteBody,
     ReconciliationOverrideResponse,
     ReconciliationRunResponse,
@@ -53,3 +55,19 @@ async def force_complete(
         reason=reason[:LONGEST_STORED_REASON], by=caller.actor(), correlation_id=correlation_id
     )
     return ReconciliationOverrideResponse.model_validate(overridden)
+
+
+@router.post("/fills-backfill")
+@access(Permission.MANAGE_RECONCILIATION, limit="fills_backfill", control="fills_backfill")
+async def backfill_fills(
+    desk: Desk, caller: Caller, correlation_id: CorrelationId, body: FillsBackfillBody | None = None
+) -> FillsBackfillResponse:
+    """Read the broker's executions again; known ones change nothing."""
+    asked = body or FillsBackfillBody()
+    done = await desk.differences.backfill(
+        lookback_hours=asked.lookback_hours,
+        recalc_all_trades=asked.recalc_all_trades,
+        by=caller.actor(),
+        correlation_id=correlation_id,
+    )
+    return FillsBackfillResponse.model_validate(done)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from gateway.aggregates.vocabulary import StrategyId, Symbol
 from gateway.api.json_types import (
+    DecimalIn,
     DecimalText,
+    Integer,
     LongReason,
     Name,
     ShortText,
+    SymbolIn,
     Text,
     Timestamp,
     is_strategy_id,
     symbol_from_text,
 )
-from gateway.api.schemas.common import RequestBody, ResponseBody
+from gateway.api.schemas.common import MOST_SHARES, RequestBody, ResponseBody
+from gateway.api.schemas.manual import CancelResult, FlattenResult
+from gateway.commands.by_hand import Extent
 
 Mirror = Literal["in_sync", "pending", "unreachable"]
 ScopeKind = Literal["global", "strategy", "symbol"]
@@ -58,7 +65,16 @@ class EngageBody(SwitchScope):
     details: Details | None = None
     cancel_open_orders: bool = False
     flatten: bool = False
-    id_token: str | None = None
+    id_token: str | None = Field(None, max_length=8192, description="Required when `flatten` is set.")
+
+    @property
+    def extent(self) -> Extent:
+        """What the flags cover: exactly the scope."""
+        kind, _, target = self.text.partition(":")
+        return Extent(
+            symbol=Symbol(target) if kind == "symbol" else None,
+            strategy_id=StrategyId(target) if kind == "strategy" else None,
+        )
 
 
 class DisengageBody(SwitchScope):
@@ -81,8 +97,8 @@ class KillSwitchStatus(ResponseBody):
     mirror: Mirror
     engagement_details: Details | None
     disengagement_notes: str | None
-    cancel_results: list[Details] | None
-    flatten_results: list[Details] | None
+    cancel_results: list[CancelResult] | None
+    flatten_results: list[FlattenResult] | None
     scopes: list[str] | None = Field(description="Other scopes engaged now; on the status answer.")
 
 
@@ -134,6 +150,31 @@ class QuarantineEntry(ResponseBody):
 class QuarantineList(ResponseBody):
     quarantined: list[QuarantineEntry]
     total: int
+
+
+class ThresholdsIn(RequestBody):
+    """None, and in defaults an absent field too, switches a check off."""
+
+    max_notional: Annotated[DecimalIn, Field(gt=0)] | None = None
+    max_qty: Annotated[Integer, Field(gt=0, le=MOST_SHARES)] | None = None
+    max_adv_pct: Annotated[DecimalIn, Field(gt=0, le=1)] | None = None
+
+    @property
+    def given(self) -> dict[str, Decimal | None]:
+        """The fields that are present, explicit nulls included."""
+        values = {name: getattr(self, name) for name in self.model_fields_set}
+        return {name: None if value is None else Decimal(value) for name, value in values.items()}
+
+
+class ThresholdsBody(RequestBody):
+    default_thresholds: ThresholdsIn | None = None
+    symbol_overrides: dict[SymbolIn, ThresholdsIn | None] = Field({}, max_length=1000)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> ThresholdsBody:
+        if self.default_thresholds is None and not self.symbol_overrides:
+            raise ValueError("default_thresholds or symbol_overrides is needed")
+        return self
 
 
 class FatFingerThresholds(ResponseBody):

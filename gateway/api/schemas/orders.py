@@ -21,9 +21,8 @@ from gateway.api.json_types import (
     SymbolIn,
     Timestamp,
 )
-from gateway.api.schemas.common import ManualBody, RequestBody, ResponseBody
+from gateway.api.schemas.common import MOST_SHARES, ManualBody, RequestBody, ResponseBody
 
-MOST_SHARES = 1_000_000_000
 _WITH_LIMIT = frozenset({OrdType.LIMIT, OrdType.STOP_LIMIT})
 _WITH_STOP = frozenset({OrdType.STOP, OrdType.STOP_LIMIT})
 
@@ -159,8 +158,8 @@ class OrderDetail(ResponseBody):
             metadata={"reason": order.reason} if order.reason else {},
             parent_order_id=order.parent_order_id,
             slice_num=order.slice_num,
-            total_slices=None,
-            scheduled_time=None,
+            total_slices=order.total_slices,
+            scheduled_time=order.scheduled_time,
             flags=sorted(order.flags),
             ledger_position=position,
         )

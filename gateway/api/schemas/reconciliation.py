@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gateway.api.json_types import Text, Timestamp
+from gateway.api.json_types import Integer, Text, Timestamp
 from gateway.api.schemas.common import RequestBody, Shown
 
 
@@ -52,3 +52,26 @@ class ReconciliationOverrideResponse(Shown):
     message: str
     user_id: str
     reason: str
+
+
+class FillsBackfillBody(RequestBody):
+    lookback_hours: Annotated[Integer, Field(ge=1, le=720)] | None = None
+    recalc_all_trades: bool = False
+
+
+class FillsBackfillResult(Shown):
+    status: Literal["ok", "skipped", "disabled"]
+    fills_seen: int
+    fills_inserted: int
+    duplicates: int
+    unmatched: int
+    pnl_updates: int
+    pnl_failures: int
+    complete: bool
+    high_water_mark: Timestamp | None
+
+
+class FillsBackfillResponse(Shown):
+    status: Literal["ok", "skipped", "disabled"]
+    message: str
+    result: FillsBackfillResult

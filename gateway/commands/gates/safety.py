@@ -13,14 +13,12 @@ from gateway.aggregates.refusals import (
     PositionReservationUnavailable,
     Quarantined,
     QuarantineUnavailable,
-    ReconciliationInProgress,
 )
 from gateway.aggregates.vocabulary import Symbol, Ticket
 from gateway.commands.gates.walk import Surroundings, Verdict, Walk
 from gateway.commands.reduce_only import read_holding, refuse_increase
 from gateway.commands.safety_view import (
     CIRCUIT_BREAKER,
-    RECON_GATE,
     quarantine_of,
     scopes_covering,
     switch_stream,
@@ -132,16 +130,11 @@ def refuse_quarantined(symbol: Symbol, reason: str) -> NoReturn:
 
 
 async def recon_gate(walk: Walk) -> Verdict:
-    """Open after the first pass of this process; until then only what reduces may go."""
+    """Open after a pass of this process, closed while its loop is dead; then only what reduces may go."""
     around = walk.around
-    if around.rules.dry_run:
+    if around.rules.dry_run or around.gate_state() is not GateState.CLOSED:
         return Verdict.PASS
-    if not around.reconciler_alive():
-        raise ReconciliationInProgress("the reconciliation task is down; it is being restarted")
-    gate = around.ledger.desk.state(RECON_GATE)
-    if gate is not None and gate.state_since(around.recon_version_at_start) is not GateState.CLOSED:
-        return Verdict.PASS
-    walk.holding = await read_holding(around.broker, around.ledger, walk.ticket)
+    walk.holding = await read_holding(around.broker, around.ledger, walk.ticket.symbol)
     refuse_increase(walk.ticket, walk.holding, None)
     return Verdict.PASS
 

@@ -12,7 +12,7 @@ from gateway.aggregates.refusals import (
     PositionLimitExceeded,
     PositionReservationUnavailable,
 )
-from gateway.aggregates.risk_limits import Thresholds, breaches
+from gateway.aggregates.risk_limits import Breach, Thresholds, breaches
 from gateway.aggregates.vocabulary import Ticket
 from gateway.commands.gates.walk import Surroundings, Verdict, Walk
 from gateway.commands.safety_view import RISK_LIMITS
@@ -52,6 +52,10 @@ async def idempotency(walk: Walk) -> Verdict:
 
 def refuse_other_ticket(known: Order, ticket: Ticket) -> None:
     """Raises IdempotencyConflict when the id already names a different order."""
+    if known.is_parent:
+        raise IdempotencyConflict(
+            f"{known.client_order_id} already names a slicing plan", client_order_id=known.client_order_id
+        )
     differences = known.ticket.differences(ticket)
     if differences:
         raise IdempotencyConflict(
@@ -65,10 +69,7 @@ def refuse_other_ticket(known: Order, ticket: Ticket) -> None:
 async def fat_finger(walk: Walk) -> Verdict:
     """Size against the effective thresholds. A value an active check needs and nobody has is a breach."""
     around, ticket = walk.around, walk.ticket
-    thresholds = effective_thresholds(around, ticket)
-    px = await _price(around, ticket) if thresholds.max_notional is not None else None
-    adv = await around.market_data.adv(ticket.symbol) if thresholds.max_adv_pct is not None else None
-    found = breaches(thresholds, qty=ticket.qty, px=px, adv=adv)
+    found = await breaches_of(around, ticket)
     if not found:
         return Verdict.PASS
     for breach in found:
@@ -78,6 +79,14 @@ async def fat_finger(walk: Walk) -> Verdict:
         symbol=ticket.symbol,
         breaches=[breach.kind for breach in found],
     )
+
+
+async def breaches_of(around: Surroundings, ticket: Ticket) -> tuple[Breach, ...]:
+    """What is wrong with the order's size, at the newest usable price and volume."""
+    thresholds = effective_thresholds(around, ticket)
+    px = await _price(around, ticket) if thresholds.max_notional is not None else None
+    adv = await around.market_data.adv(ticket.symbol) if thresholds.max_adv_pct is not None else None
+    return breaches(thresholds, qty=ticket.qty, px=px, adv=adv)
 
 
 def effective_thresholds(around: Surroundings, ticket: Ticket) -> Thresholds:

@@ -6,14 +6,26 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypeVar
 
 from gateway.aggregates.order.state import Order
+from gateway.aggregates.recon_gate import GateState
 from gateway.aggregates.refusals import Refusal
 from gateway.aggregates.risk_limits import Thresholds
 from gateway.aggregates.vocabulary import ClientOrderId, Ticket, order_stream
 from gateway.commands.reduce_only import LiveHolding
+from gateway.commands.slice_plans import SliceOrigin
 from gateway.ledger.ledger import Ledger
-from gateway.ports import Broker, Clock, MarketData, MirrorReading, Reservation, Reservations, SafetyMirror
+from gateway.ports import (
+    Broker,
+    Clock,
+    MarketData,
+    MirrorReading,
+    MirrorUnavailable,
+    Reservation,
+    Reservations,
+    SafetyMirror,
+)
 from gateway.telemetry import GateLog, Metrics
 
 
@@ -49,9 +61,8 @@ class Surroundings:
     metrics: Metrics
     rules: RiskRules
     request_mirror_rebuild: Callable[[str], None]
-    recon_version_at_start: int
-    """The recon-gate stream's version when this process started; closed until a pass after it."""
-    reconciler_alive: Callable[[], bool]
+    gate_state: Callable[[], GateState]
+    """Of the reconciliation gate, for this process, now."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,7 +76,10 @@ class Walk:
     reading: MirrorReading | None = None
     reservation: Reservation | None = None
     holding: LiveHolding | None = None
-    """Set when the reconciliation gate is closed: only what reduces this may pass."""
+    """Set when only what reduces this may pass: while the reconciliation gate is closed, or getting out."""
+    getting_out: bool = False
+    """An operator closes what is held: only the closable quantity limits that."""
+    origin: SliceOrigin | None = None
     _known: Order | None = None
     _looked: bool = False
 
@@ -86,14 +100,18 @@ class Walk:
     async def give_back(self) -> None:
         """Return the room this walk took, and nothing else."""
         if self.reservation is not None and self.reservation.granted and self.reservation.fresh:
-            await self.around.reservations.give_back(self.client_order_id, self.ticket.symbol)
+            try:
+                await self.around.reservations.give_back(self.client_order_id, self.ticket.symbol)
+            except MirrorUnavailable:  # the audit drops the token once it is older than any request
+                self.around.request_mirror_rebuild("give_back")
             self.reservation = None
 
 
 Gate = Callable[[Walk], Awaitable[Verdict]]
+AnyWalk = TypeVar("AnyWalk", bound=Walk)
 
 
-async def walk_through(gates: Sequence[Gate], walk: Walk) -> bool:
+async def walk_through(gates: Sequence[Callable[[AnyWalk], Awaitable[Verdict]]], walk: AnyWalk) -> bool:
     """Take the gates in order. False when one of them answered. Raises the refusal that stopped the walk."""
     for gate in gates:
         name = gate.__name__

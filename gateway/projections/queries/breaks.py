@@ -23,3 +23,9 @@ async def breaks(
     ]
     found = await snapshot.rows(select(table).where(*wanted).order_by(table.c.first_seen, table.c.break_id))
     return [BreakRow(**row._asdict()) for row in found]
+
+
+async def break_by_id(snapshot: Snapshot, break_id: str) -> BreakRow | None:
+    table = snapshot.table(BREAKS_TABLE)
+    found = await snapshot.rows(select(table).where(table.c.break_id == break_id))
+    return BreakRow(**found[0]._asdict()) if found else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -106,6 +106,17 @@ async def daily_performance(
         by_day = by_day.where(table.c.strategy_id.in_(list(strategies)))
     traded = {row.trade_date: Traded(row.realized, row.closing_trades) for row in await snapshot.rows(by_day)}
     return daily_series(traded, start, end, position=snapshot.position(FILLS_TABLE))
+
+
+async def realized_on(snapshot: Snapshot, day: date, *, upto: int | None = None) -> Decimal:
+    """What the account realized on one UTC date; by executions booked up to a ledger position, if given."""
+    table = snapshot.table(FILLS_TABLE)
+    midnight = datetime.combine(day, time(), UTC)
+    wanted = [table.c.counts, table.c.transact_time >= midnight, table.c.trade_date == day]
+    if upto is not None:
+        wanted.append(table.c.booked_at_position <= upto)
+    (row,) = await snapshot.rows(select(func.sum(table.c.account_realized).label("realized")).where(*wanted))
+    return row.realized if row.realized is not None else ZERO
 
 
 async def daily_performance_as_of(
