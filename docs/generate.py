@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.commands.gates import REDUCE, SUBMIT, Gate
+from gateway.commands.gates import REDUCE, RELEASE, SLICE, SUBMIT
 from gateway.ledger.catalog import CATALOG
 from gateway.settings.table import table as settings_table
 from gateway.telemetry import GATE_SHORT_NAMES, Metrics
@@ -37,17 +37,21 @@ def metrics() -> str:
 
 
 def gates() -> str:
-    """The walk of `POST /api/v1/orders`, and that of the way out."""
+    """The walks of an order, of the way out, of a plan and of its slices."""
     before = "`auth` and `rate_limit` stand before these, `submit` after; the first refusal ends the walk."
     out = (
         "Close, flatten and a reducing adjust need none of these and no Redis."
         " `auth`, `rate_limit`, `strategy_scope` and, for flatten, `mfa` stand before, `submit` after."
     )
+    plan = "`auth` and `rate_limit` stand before these; `slice` cuts, checks and records the plan after."
     lines = ["# Gates", "", NOTE, "", before, "", *_gate_rows(SUBMIT, 4)]
-    return "\n".join([*lines, "", "## The way out", "", out, "", *_gate_rows(REDUCE, 5), ""])
+    lines += ["", "## The way out", "", out, "", *_gate_rows(REDUCE, 5)]
+    lines += ["", "## A slicing plan", "", plan, "", *_gate_rows(SLICE, 3)]
+    lines += ["", "## A slice at its time", "", "`submit` stands after these.", "", *_gate_rows(RELEASE, 1)]
+    return "\n".join([*lines, ""])
 
 
-def _gate_rows(walk: Sequence[Gate], first: int) -> Iterator[str]:
+def _gate_rows(walk: Sequence[Callable[..., Any]], first: int) -> Iterator[str]:
     yield "| # | Gate | In `sequence` | Rule |"
     yield "|---|---|---|---|"
     for number, gate in enumerate(walk, start=first):

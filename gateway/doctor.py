@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-from gateway.adapters.examine import Finding, examine_broker, examine_postgres, examine_redis
+from gateway.adapters.examine import (
+    Finding,
+    examine_broker,
+    examine_postgres,
+    examine_projections_login,
+    examine_redis,
+)
 from gateway.ledger import migrate
 from gateway.settings import Settings
 
@@ -18,10 +24,16 @@ async def diagnose(settings: Settings, now: datetime) -> list[Finding]:
             newest=migrate.newest(),
             owner_may_run=settings.is_relaxed,
         ),
+        _projections_login(settings),
         examine_redis(settings.redis_address.get_secret_value()),
         _broker(settings, now),
     )
     return [finding for part in findings for finding in part]
+
+
+async def _projections_login(settings: Settings) -> list[Finding]:
+    url = settings.projections_database_url or settings.database_url
+    return [await examine_projections_login(url.get_secret_value())]
 
 
 async def _broker(settings: Settings, now: datetime) -> list[Finding]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-disable_created_metrics()  # a `_created` beside each counter is no name of ours
+disable_created_metrics()  # type: ignore[no-untyped-call]  # `_created` series are no names of ours
 
 _P = "execution_gateway_"
 

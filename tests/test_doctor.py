@@ -29,6 +29,7 @@ async def test_everything_that_is_wrong_is_found_at_once_and_each_has_an_advice(
     findings = await diagnose(settings, NOW)
     assert [(finding.subject, finding.ok) for finding in findings] == [
         ("database", False),
+        ("database", False),
         ("redis", False),
         ("broker", False),
     ]

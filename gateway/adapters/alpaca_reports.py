@@ -6,6 +6,7 @@ be read at all raises Unparsable and nothing else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -64,6 +65,13 @@ KINDS: Final = {
 }
 
 
+LONGEST_NAME: Final = 128
+"""Characters of an id or a symbol; Alpaca's client order ids may have as many."""
+MOST_DIGITS: Final = 40
+"""Digits of a number: far more than any price has, far fewer than exact arithmetic can carry."""
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+
 class Unparsable(ValueError):
     """The payload does not say what it must say to be a fact."""
 
@@ -86,7 +94,7 @@ def parse_event(body: Raw, source: ReportSource) -> ExecutionReport:
     name = _text(event.get("event")) or (_text(order.get("status")) if order is event else None)
     if name is None:
         raise Unparsable("no event")
-    order_id, client_order_id = _text(order.get("id")), _text(order.get("client_order_id"))
+    order_id, client_order_id = _name(OrderId, order, "id"), _name(ClientOrderId, order, "client_order_id")
     if order_id is None and client_order_id is None:
         raise Unparsable("no order id")
     kind = KINDS.get(name, ReportKind.UNKNOWN)
@@ -95,16 +103,16 @@ def parse_event(body: Raw, source: ReportSource) -> ExecutionReport:
         kind=kind,
         source=source,
         event=name,
-        order_id=_wrap(OrderId, order_id),
-        client_order_id=_wrap(ClientOrderId, client_order_id),
+        order_id=order_id,
+        client_order_id=client_order_id,
         transact_time=_transact_time(event, order),
-        exec_id=_wrap(ExecId, _text(event.get("execution_id"))),
-        ref_exec_id=_wrap(ExecId, _text(event.get("previous_execution_id"))),
+        exec_id=_name(ExecId, event, "execution_id"),
+        ref_exec_id=_name(ExecId, event, "previous_execution_id"),
         last_qty=abs(last_qty) if last_qty is not None and kind is ReportKind.BUST else last_qty,
         last_px=read_number(event, "price"),
         cum_qty=read_number(order, "filled_qty"),
         position_qty=read_number(event, "position_qty"),
-        symbol=_wrap(Symbol, _text(order.get("symbol"))),
+        symbol=_name(Symbol, order, "symbol"),
         side=_side(order),
         reason=_text(event.get("reason")),
         event_id=_text(event.get("event_id")),
@@ -128,7 +136,7 @@ def parse_activity(raw: Any) -> ExecutionReport:
         last_qty=qty,
         last_px=_required_number(raw, "price"),
         cum_qty=read_number(raw, "cum_qty"),
-        symbol=_wrap(Symbol, _text(raw.get("symbol"))),
+        symbol=_name(Symbol, raw, "symbol"),
         side=_side(raw),
         event_id=activity_id,
     )
@@ -159,8 +167,8 @@ def parse_order(raw: Any) -> BrokerOrder:
         updated_at=read_time(raw.get("updated_at")),
         submitted_at=read_time(raw.get("submitted_at")),
         filled_at=read_time(raw.get("filled_at")),
-        replaces=_wrap(OrderId, _text(raw.get("replaces"))),
-        replaced_by=_wrap(OrderId, _text(raw.get("replaced_by"))),
+        replaces=_name(OrderId, raw, "replaces"),
+        replaced_by=_name(OrderId, raw, "replaced_by"),
     )
 
 
@@ -257,18 +265,23 @@ def _present(raw: Raw) -> Raw:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    """Text as it came, but for the characters that neither UTF-8 nor Postgres has room for."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) and value else None
 
 
 T = TypeVar("T")
 
 
-def _wrap(kind: Callable[[str], T], text: str | None) -> T | None:
+def _name(kind: Callable[[str], T], raw: Raw, name: str) -> T | None:
+    """An id or a symbol, None when absent. Raises Unparsable for one that no index could hold."""
+    text = _text(raw.get(name))
+    if text is not None and len(text) > LONGEST_NAME:
+        raise Unparsable(f"{name} is longer than {LONGEST_NAME} characters")
     return None if text is None else kind(text)
 
 
 def _required(raw: Raw, name: str) -> str:
-    text = _text(raw.get(name))
+    text = _name(str, raw, name)
     if text is None:
         raise Unparsable(f"no {name}")
     return text
@@ -285,7 +298,7 @@ def read_number(raw: Raw, name: str) -> Decimal | None:
         number = Decimal(value)
     except InvalidOperation:
         raise Unparsable(f"{name} is not a number") from None
-    if not number.is_finite() or abs(number.adjusted()) > 18:
+    if not number.is_finite() or abs(number.adjusted()) > 18 or len(number.as_tuple().digits) > MOST_DIGITS:
         raise Unparsable(f"{name} is out of bounds")
     return number
 

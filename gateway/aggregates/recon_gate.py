@@ -295,8 +295,9 @@ def open_break(
     order_id: OrderId | None = None,
 ) -> tuple[ReconGateEvent, ...]:
     """One open break per kind and thing: a difference seen again, or ignored as it is, opens nothing."""
-    if gate is not None and kind == POSITION_QTY and symbol is not None and symbol in gate.ignored:
-        if gate.ignored[symbol] == minus(Decimal(broker_value), Decimal(ledger_value)):
+    if gate is not None and kind == POSITION_QTY and symbol is not None:
+        difference = minus(Decimal(broker_value), Decimal(ledger_value))
+        if gate.ignored.get(symbol) == difference:
             return ()
     identity = kind, symbol, client_order_id, order_id
     for entry in gate.open_breaks if gate is not None else ():

@@ -29,7 +29,7 @@ class ManualControls(Protocol):
         """Raises PositionNotFound, FractionalQty and what a submission raises."""
 
     async def touched(self, extent: Extent) -> Sequence[Symbol]:
-        """The symbols a desk-wide action would touch."""
+        """The symbols a desk-wide action would touch. Raises ReconciliationBrokerUnavailable."""
 
     async def admit(self, extent: Extent, symbols: Sequence[Symbol], request: ManualRequest) -> None:
         """The gate `strategy_scope`. Raises StrategyUnauthorized."""

@@ -9,7 +9,6 @@ from gateway.aggregates.exact import minus
 from gateway.aggregates.refusals import FractionalQty
 from gateway.aggregates.vocabulary import Symbol
 from gateway.commands.by_hand import Extent, ManualOutcome, ManualRequest
-from gateway.commands.gates import MANUAL
 from gateway.commands.way_out import WayOut, outcome_of, require_known, ticket_for
 
 
@@ -33,16 +32,7 @@ class AdjustPosition:
             return outcome_of(await self.way_out.reduce(ticket, request, view.holding), view)
         if ticket.qty != ticket.qty.to_integral_value():
             raise FractionalQty(f"a fractional position of {symbol} can only shrink", symbol=symbol)
-        submission = await self.way_out.submit_order(
-            ticket,
-            request.order_id(ticket),
-            by=request.by,
-            correlation_id=request.correlation_id,
-            log=request.log,
-            reason=request.reason,
-            gates=MANUAL,
-        )
-        return outcome_of(submission, view)
+        return outcome_of(await self.way_out.trade(ticket, request), view)
 
 
 def shrinks(held: Decimal, target: Decimal) -> bool:

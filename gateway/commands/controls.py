@@ -248,6 +248,7 @@ class Controls:
         change = await self._change(CIRCUIT_BREAKER, decide, by, correlation_id)
         breaker, version = change.states[CIRCUIT_BREAKER], change.states.version(CIRCUIT_BREAKER)
         mirror = await self._mirrored(lambda: self.mirror.publish_breaker(mirrored_breaker(breaker, version)))
+        self.show()
         return BreakerStanding(
             breaker=change.states[CIRCUIT_BREAKER], position=change.position, mirror=mirror
         )

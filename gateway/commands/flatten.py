@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.aggregates.order.state import Order
-from gateway.aggregates.refusals import ReconciliationLockTimeout, Refusal
+from gateway.aggregates.refusals import (
+    ReconciliationBrokerUnavailable,
+    ReconciliationLockTimeout,
+    Refusal,
+)
 from gateway.aggregates.vocabulary import ZERO, OrdType, Symbol, order_stream
 from gateway.commands.by_hand import Canceled, Extent, Flattened, ManualOutcome, ManualRequest
 from gateway.commands.cancel_all import CancelAll
@@ -27,19 +31,30 @@ class Flatten:
     cancel_all: CancelAll
 
     async def symbols(self, extent: Extent) -> Sequence[Symbol]:
-        """Every symbol the extent holds or has live orders in, as the ledger or the broker has it."""
+        """Every symbol the extent holds or has something on the way in, as ledger or broker have it.
+
+        Raises ReconciliationBrokerUnavailable where an unreadable broker would pass for a flat desk.
+        """
         around = self.close_position.way_out.around
         await around.ledger.catch_up()
         desk = around.ledger.desk
         found = held_symbols(desk, extent)
         found |= {order.ticket.symbol for order in live_orders(desk, extent)}
         found |= {plan.ticket.symbol for plan in waiting_plans(desk, extent)}
-        if extent == Extent():
-            with suppress(BrokerUnreadable):  # a dry run, or a broker that will refuse every close by name
-                found |= {held.symbol for held in await around.broker.positions() if held.qty}
-        elif extent.symbol is not None:
+        if extent.symbol is not None:
             found |= {extent.symbol}
+        elif extent.strategy_id is None and not around.rules.dry_run:
+            found |= await self._held_at_broker(known=bool(found))
         return sorted(found)
+
+    async def _held_at_broker(self, *, known: bool) -> frozenset[Symbol]:
+        try:
+            positions = await self.close_position.way_out.around.broker.positions()
+        except BrokerUnreadable as error:
+            if known:  # each of the known symbols will say so itself
+                return frozenset()
+            raise ReconciliationBrokerUnavailable(f"positions cannot be read: {error}") from error
+        return frozenset(held.symbol for held in positions if held.qty)
 
     async def __call__(
         self, extent: Extent, symbols: Sequence[Symbol], request: ManualRequest

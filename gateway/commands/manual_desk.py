@@ -11,7 +11,6 @@ from gateway.commands.by_hand import Canceled, Extent, ManualRequest
 from gateway.commands.cancel_all import CancelAll
 from gateway.commands.close_position import ClosePosition
 from gateway.commands.flatten import Flatten
-from gateway.commands.gates import MANUAL
 from gateway.commands.stakes import live_orders
 from gateway.commands.submit_order import Submission
 from gateway.commands.way_out import WayOut
@@ -28,18 +27,10 @@ class ManualDesk:
     async def trade(self, ticket: Ticket, request: ManualRequest) -> Submission:
         """One order with every gate of trading. Raises a Refusal."""
         self.way_out.record(request, "strategy_scope", "pass")
-        return await self.way_out.submit_order(
-            ticket,
-            request.order_id(ticket),
-            by=request.by,
-            correlation_id=request.correlation_id,
-            log=request.log,
-            reason=request.reason,
-            gates=MANUAL,
-        )
+        return await self.way_out.trade(ticket, request)
 
     async def touched(self, extent: Extent) -> Sequence[Symbol]:
-        """Every symbol the extent holds or has live orders in."""
+        """Every symbol the extent holds or has something on the way in."""
         return await self.flatten.symbols(extent)
 
     async def admit(self, extent: Extent, symbols: Sequence[Symbol], request: ManualRequest) -> None:

@@ -11,6 +11,7 @@ from gateway.aggregates.refusals import BrokerUnavailable, LedgerUnavailable
 from gateway.aggregates.reports import ExecutionReport
 from gateway.aggregates.vocabulary import ReportSource
 from gateway.commands.record_report import Disposition, Receipt, RecordReport
+from gateway.ledger.envelope import StreamPoisoned
 from gateway.ledger.inbox import Message
 from gateway.ledger.ledger import Ledger
 from gateway.ports import BrokerUnreadable, Clock
@@ -51,15 +52,22 @@ class Receive:
         try:
             report = self.interpret(raw, source)
         except ValueError as error:
-            await self.ledger.inbox.settle(inbox_id, Disposition.UNPARSED)
-            self.metrics.broker_facts.labels(
-                source=source.value, disposition=Disposition.UNPARSED.value
-            ).inc()
             _log.warning(
                 "payload kept, not understood", source=source.value, inbox_id=inbox_id, error=str(error)
             )
-            return Receipt(disposition=Disposition.UNPARSED)
-        return await self.record_report(report, correlation_id=correlation_id, inbox_id=inbox_id)
+            return await self._dead_letter(inbox_id, source)
+        try:
+            return await self.record_report(report, correlation_id=correlation_id, inbox_id=inbox_id)
+        except (LedgerUnavailable, BrokerUnreadable):
+            raise
+        except Exception:  # noqa: BLE001 - what nobody can record is kept aside; it would fail every time
+            _log.exception("fact cannot be recorded", source=source.value, inbox_id=inbox_id)
+            return await self._dead_letter(inbox_id, source)
+
+    async def _dead_letter(self, inbox_id: int, source: ReportSource) -> Receipt:
+        await self.ledger.inbox.settle(inbox_id, Disposition.UNPARSED)
+        self.metrics.broker_facts.labels(source=source.value, disposition=Disposition.UNPARSED.value).inc()
+        return Receipt(disposition=Disposition.UNPARSED)
 
     async def drive_pending(self) -> int:
         """Record what a crash left kept but unrecorded, each message by itself. Returns how many remain."""
@@ -76,10 +84,7 @@ class Receive:
             await self.drive(
                 message.inbox_id, ReportSource(message.source), message.raw, f"inbox:{message.inbox_id}"
             )
-        except LedgerUnavailable:
-            raise
-        except Exception:  # noqa: BLE001 - one message nobody can record must not stop those behind it
-            self.metrics.broker_facts.labels(source=message.source, disposition="failed").inc()
-            _log.exception("message cannot be recorded", inbox_id=message.inbox_id, source=message.source)
+        except (BrokerUnreadable, StreamPoisoned) as error:  # it alone has to wait, not those behind it
+            _log.warning("message waits", inbox_id=message.inbox_id, error=str(error))
             return False
         return True

@@ -19,6 +19,7 @@ from gateway.aggregates.vocabulary import (
     order_stream,
 )
 from gateway.commands.amend import Amend, Amendment
+from gateway.commands.conflicts import conflict_break
 from gateway.commands.orphans import orphan_consequences
 from gateway.commands.safety_view import RECON_GATE
 from gateway.ledger.decision import InboxResult, States
@@ -117,7 +118,10 @@ class RecordReport:
             )
 
         def beside(states: States, events: Sequence[OrderEvent]) -> Sequence[Uncommitted]:
-            return orphan_consequences(states, client_order_id, events, at=at)
+            return [
+                *orphan_consequences(states, client_order_id, events, at=at),
+                *conflict_break(states, client_order_id, events, at=at),
+            ]
 
         def inbox(before: Order | None, events: Sequence[OrderEvent]) -> InboxResult:
             assert inbox_id is not None

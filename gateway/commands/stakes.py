@@ -9,7 +9,7 @@ from gateway.aggregates.order.state import Order
 from gateway.aggregates.position.state import Position
 from gateway.aggregates.refusals import StrategyUnauthorized
 from gateway.aggregates.slice_plan.state import SlicePlan
-from gateway.aggregates.vocabulary import StrategyId, Symbol, position_stream
+from gateway.aggregates.vocabulary import EXTERNAL, StrategyId, Symbol, position_stream
 from gateway.commands.by_hand import Extent, ManualAction, ManualRequest
 from gateway.commands.safety_view import POSITION, symbol_of
 from gateway.ledger.cache import Desk
@@ -59,11 +59,21 @@ def require_stakes(desk: Desk, extent: Extent, symbols: Iterable[Symbol], reques
     if extent.strategy_id is not None:
         foreign = not request.covers(extent.strategy_id)
     else:
-        stakes = {order.strategy_id for order in live_orders(desk, extent)}
-        stakes |= {plan.ticket.strategy_id for plan in waiting_plans(desk, extent)}
-        stakes.update(*(holders(desk.state(position_stream(symbol))) for symbol in symbols))
-        foreign = not all(map(request.covers, stakes))
+        stakes = [_stakes(desk, symbol) for symbol in symbols]
+        unclaimed = extent.symbol is None and not all(stakes)  # at the broker, and nobody here bought it
+        foreign = (unclaimed and not request.covers(EXTERNAL)) or not all(
+            request.covers(strategy_id) for one in stakes for strategy_id in one
+        )
     if foreign:
         raise StrategyUnauthorized(
             "not every strategy with a position or a live order there is in the caller's scope"
         )
+
+
+def _stakes(desk: Desk, symbol: Symbol) -> frozenset[StrategyId]:
+    extent = Extent(symbol=symbol)
+    return (
+        holders(desk.state(position_stream(symbol)))
+        | {order.strategy_id for order in live_orders(desk, extent)}
+        | {plan.ticket.strategy_id for plan in waiting_plans(desk, extent)}
+    )

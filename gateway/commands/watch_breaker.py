@@ -110,7 +110,7 @@ class WatchBreaker:
         )
 
     async def check_prices(self) -> None:
-        """Trip when no price of anything held or live has been fresh for too long while the market is open."""
+        """Trip when, with the market open, no price of anything held or live was fresh for too long."""
         now, symbols = self.clock.now(), self._symbols()
         if not symbols or not await self._market_is_open():
             self._fresh_at = None

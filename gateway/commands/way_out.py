@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 
 from gateway.aggregates.position.state import Position
-from gateway.aggregates.refusals import PositionNotFound, Refusal
+from gateway.aggregates.refusals import LedgerUnavailable, PositionNotFound, Refusal
 from gateway.aggregates.vocabulary import (
+    EXTERNAL,
     OrdType,
     Side,
     StrategyId,
@@ -19,7 +21,7 @@ from gateway.aggregates.vocabulary import (
 )
 from gateway.commands.audit import Audit
 from gateway.commands.by_hand import Extent, ManualAction, ManualOutcome, ManualRequest
-from gateway.commands.gates import REDUCE
+from gateway.commands.gates import MANUAL, REDUCE, Gate
 from gateway.commands.gates.closing import hold
 from gateway.commands.gates.ticket import breaches_of
 from gateway.commands.gates.walk import Surroundings
@@ -75,19 +77,33 @@ class WayOut:
 
     async def reduce(self, ticket: Ticket, request: ManualRequest, holding: LiveHolding) -> Submission:
         """Send what the gates of the way out let pass. Raises a Refusal."""
-        submission = await self.submit_order(
+        submission = await self._send(ticket, request, REDUCE, holding)
+        with suppress(LedgerUnavailable):  # unreadable thresholds change nothing about what was sent
+            for breach in await breaches_of(self.around, ticket):
+                self.around.metrics.fat_finger_warnings.labels(threshold_type=breach.kind).inc()
+        return submission
+
+    async def trade(self, ticket: Ticket, request: ManualRequest) -> Submission:
+        """No way out but new risk: send what every gate of trading lets pass. Raises a Refusal."""
+        return await self._send(ticket, request, MANUAL)
+
+    async def _send(
+        self,
+        ticket: Ticket,
+        request: ManualRequest,
+        gates: Sequence[Gate],
+        holding: LiveHolding | None = None,
+    ) -> Submission:
+        return await self.submit_order(
             ticket,
             request.order_id(ticket),
             by=request.by,
             correlation_id=request.correlation_id,
             log=request.log,
             reason=request.reason,
-            gates=REDUCE,
+            gates=gates,
             holding=holding,
         )
-        for breach in await breaches_of(self.around, ticket):  # too late to matter, on purpose
-            self.around.metrics.fat_finger_warnings.labels(threshold_type=breach.kind).inc()
-        return submission
 
     def repeated(self, symbol: Symbol, view: View, request: ManualRequest) -> ManualOutcome | None:
         """The live order this very request led to when it arrived before."""
@@ -116,9 +132,13 @@ class WayOut:
 
 
 def require_known(symbol: Symbol, view: View, request: ManualRequest) -> None:
-    """Raises PositionNotFound for what nobody in scope ever held, unless the broker holds it now."""
+    """Raises PositionNotFound for what nobody in scope ever held.
+
+    Shares at the broker that no strategy ever bought are for those who see every strategy.
+    """
     books = view.position.strategies if view.position is not None else ()
-    if not view.held and not any(request.covers(strategy_id) for strategy_id in books):
+    unclaimed = view.held and request.covers(EXTERNAL)
+    if not unclaimed and not any(map(request.covers, books)):
         raise PositionNotFound(f"{symbol} was never held in the caller's scope", symbol=symbol)
 
 

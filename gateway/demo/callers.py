@@ -7,14 +7,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx2
 
 from gateway.cli.endings import CommandFailed
 
 T = TypeVar("T")
-_PAUSE_SECONDS = 0.03
+_PAUSE_SECONDS: Final = 0.03
+_SLOW_DOWN: Final = 429
 
 
 class DemoFailed(CommandFailed):
@@ -41,7 +42,7 @@ class Answer:
 
 
 class Talk:
-    """JSON over HTTP with one server."""
+    """JSON over HTTP with one server; whoever is told to slow down waits as long as he is told."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self._http = httpx2.Client(base_url=url, headers=headers, timeout=15)
@@ -49,6 +50,9 @@ class Talk:
     def ask(self, method: str, path: str, body: object = None, **query: object) -> Answer:
         parameters = {name: str(value) for name, value in query.items()}
         response = self._http.request(method, path, json=body, params=parameters)
+        while response.status_code == _SLOW_DOWN:
+            time.sleep(int(response.headers["Retry-After"]))
+            response = self._http.request(method, path, json=body, params=parameters)
         return Answer(status=response.status_code, body=_read(response.content))
 
     def get(self, path: str, **query: object) -> Any:

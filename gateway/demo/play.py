@@ -46,7 +46,7 @@ class Play:
 
     def head(self) -> int:
         """The newest position of the ledger."""
-        head: int = self.operator.get("/api/v1/events", limit=1)["head"]
+        head: int = self.operator.get("/api/v1/projections")["projections"][0]["head"]
         return head
 
     def positions(self, **query: object) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Any, Final, Protocol
 
 from gateway.ledger.catalog_types import Catalog, StreamKind
 from gateway.ledger.envelope import Row, StreamPoisoned, Undecodable
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ class Cache:
         kind = self._catalog.kind_of(stream)
         self.dormant.discard(stream)
         if entry.poison is not None:
+            if stream not in self._poisoned:
+                log.critical("ledger.poisoned", extra={"stream": stream, "reason": entry.poison.reason})
             self._poisoned[stream] = entry.poison
         elif self._poisoned:
             self._poisoned.pop(stream, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Final, Self
 
@@ -13,7 +13,7 @@ from gateway.ledger.bell import Bell, listen
 from gateway.ledger.cache import Cache, Desk
 from gateway.ledger.catalog_types import Catalog
 from gateway.ledger.connection import Pool, conninfo, open_pool
-from gateway.ledger.envelope import Cause, Undecodable
+from gateway.ledger.envelope import Cause
 from gateway.ledger.inbox import Inbox
 from gateway.ledger.leases import Lease, hold_lease
 from gateway.ledger.log import Log
@@ -74,9 +74,12 @@ class Ledger:
     @property
     def ailments(self) -> Mapping[str, str]:
         """What is the matter with the ledger in this process, by name; each wants an alarm."""
-        poisoned = self._cache.poisoned
-        found = {"ledger:poisoned": f"cannot be read: {', '.join(sorted(poisoned))}"} if poisoned else {}
-        return found if self.writer.is_running else {**found, "ledger:writer": "the writer has ended"}
+        found = {}
+        if poisoned := len(self._cache.poisoned):
+            found["ledger:poisoned"] = f"streams nobody can read: {poisoned}; the log names them"
+        if not self.writer.is_running:
+            found["ledger:writer"] = "the writer has ended"
+        return found
 
     async def open(self) -> None:
         """Restore the desk, fold what came since, begin. Raises LedgerUnavailable."""

@@ -62,10 +62,6 @@ class Log:
         """Every event of one stream, or those up to a position of the log."""
         return await self.read(0, None, stream=stream, upto=upto)
 
-    async def by_command(self, command_id: str) -> list[Recorded]:
-        rows = await self._rows(f"{SELECT} where command_id = %s order by command_index", (command_id,))
-        return self._recorded(rows)
-
     async def position_at(self, time: datetime) -> int:
         """The last position recorded at or before a time; never in the middle of an append."""
         rows = await self._rows("select ledger.position_at(%s)", (time,))
@@ -78,10 +74,16 @@ class Log:
         return str(rows[0][0]) if rows else None
 
     async def scan(
-        self, after: int = 0, *, upto: int | None = None, batch: int = 10_000
+        self,
+        after: int = 0,
+        *,
+        upto: int | None = None,
+        batch: int = 10_000,
+        stream: str | None = None,
+        name: str | None = None,
     ) -> AsyncIterator[list[Recorded]]:
         """Everything there is, in large batches: the fast path of a rebuild. Ends at the head."""
-        while events := await self.read(after, batch, upto=upto):
+        while events := await self.read(after, batch, upto=upto, stream=stream, name=name):
             yield events
             after = events[-1].position
 

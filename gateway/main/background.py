@@ -68,7 +68,7 @@ class Background:
                     await work()
                     message = "ended"
                 except Exception as error:  # noqa: BLE001 - the loop must survive whatever one round raises
-                    message = f"{type(error).__name__}: {error}"
+                    message = type(error).__name__
                     _log.exception("background task crashed", task=name)
                 self._set(name, "crashed", message)
                 if (self.now() - begun).total_seconds() > LONGEST_PAUSE_SECONDS:

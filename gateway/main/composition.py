@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -85,7 +86,8 @@ class Gateway:
         self._track_doors = track_doors
         self._new_gate_log = new_gate_log
         self.database = wiring.secret(settings.database_url)
-        self._read_database = wiring.secret(settings.projections_database_url) or self.database
+        self.read_database = wiring.secret(settings.projections_database_url) or self.database
+        self._verifying = asyncio.Lock()
         self._build()
 
     # --- hanging the rooms together -----------------------------------------------------------------
@@ -93,8 +95,8 @@ class Gateway:
     def _build(self) -> None:
         settings, clock, metrics = self.settings, self.clock, self.metrics
         self.ledger = Ledger(self.database, CATALOG, build=__version__)
-        self.projections = Projections(url=self._read_database, log=self.ledger.log, projections=PROJECTIONS)
-        self.read = ReadTables(self._read_database, size=settings.db_pool_max_size)
+        self.projections = Projections(url=self.read_database, log=self.ledger.log, projections=PROJECTIONS)
+        self.read = ReadTables(self.database, size=settings.db_pool_max_size)
         self.link = RedisLink(wiring.redis_url(settings), timeout=0.25)
         self.broker = wiring.broker(settings, clock, metrics, self._late_reply)
         self.fill_gap = FillGap(
@@ -252,6 +254,7 @@ class Gateway:
             mirror=self.link.ping,
             broker=None if self.settings.dry_run else self.broker.clock,
             projection_failures=lambda: self.projections.failures,
+            ledger_ailments=lambda: self.ledger.ailments,
             stream_connected=None
             if updates is None
             else (lambda: updates.connected or "trade-updates" not in self.leading),
@@ -362,11 +365,12 @@ class Gateway:
         """Every check of the ledger, the read tables and the mirror. Raises LedgerUnavailable."""
 
         async def tables() -> Any:
-            return await verify_projections(self._read_database, self.ledger.log, PROJECTIONS)
+            return await verify_projections(self.read_database, self.ledger.log, PROJECTIONS)
 
-        async def drift() -> Decimal:
+        async def drift() -> Decimal | None:
             with suppress(MirrorUnavailable):
-                return await self.keep_mirror.audit()
-            return Decimal(0)
+                return await self.keep_mirror.drift()
+            return None
 
-        return await verify(self.ledger.log, tables, first=first or 1, last=last, drift=drift)
+        async with self._verifying:
+            return await verify(self.ledger.log, tables, first=first or 1, last=last, drift=drift)

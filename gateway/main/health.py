@@ -33,7 +33,7 @@ class _Known:
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """Reads, repairs nothing."""
+    """Reads, repairs nothing. Anybody may ask, so the answers name kinds of errors and never their texts."""
 
     clock: Clock
     metrics: Metrics
@@ -43,6 +43,8 @@ class Watch:
     broker: Ask | None
     """None in DRY_RUN: then the broker does not count."""
     projection_failures: Callable[[], Mapping[str, str]]
+    ledger_ailments: Callable[[], Mapping[str, str]]
+    """What is the matter with the ledger, by component; the words are for everybody to read."""
     stream_connected: Callable[[], bool] | None
     mirror_built: Callable[[], Awaitable[bool]]
     gate: Callable[[], Awaitable[str]]
@@ -116,7 +118,7 @@ class Watch:
                 await ask()
             up = True
         except Exception as error:  # noqa: BLE001 - whatever it raises, it is not up
-            up, message = False, f"{type(error).__name__}: {error}"
+            up, message = False, type(error).__name__
         since = known.since if known is not None and known.up is up else self.clock.now()
         self._known[name] = _Known(up, since, message, now)
         self._gauges()[name].set(1 if up else 0)
@@ -138,8 +140,11 @@ class Watch:
             state = "ok" if standing.state == "running" else standing.state
             found[name] = Component(state=state, since=standing.since, message=standing.message)
         now = self.clock.now()
-        for name, error in self.projection_failures().items():
-            found[f"projection:{name}"] = Component(state="down", since=now, message=error)
+        for name in self.projection_failures():
+            words = "parked; the list of projections says why"
+            found[f"projection:{name}"] = Component(state="down", since=now, message=words)
+        for name, words in self.ledger_ailments().items():
+            found[name] = Component(state="down", since=now, message=words)
         if self.stream_connected is not None:
             found["trade_updates"] = self._stream(now, connected=self.stream_connected())
         return found

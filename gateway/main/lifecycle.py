@@ -16,6 +16,7 @@ import uvicorn
 import uvloop
 
 from gateway import __version__
+from gateway.adapters.examine import examine_postgres, examine_projections_login
 from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.aggregates.vocabulary import SYSTEM
 from gateway.commands.safety_view import RECON_GATE
@@ -79,6 +80,7 @@ class Lifecycle:
         gateway.phase.draining = True
         if not self._ledger_open:
             await gateway.link.close()
+            await self._let_go_of_database()
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
@@ -98,16 +100,20 @@ class Lifecycle:
         await gateway.background.stop()
         await gateway.link.close()
         self._shutdown("redis_disconnect")
-        await gateway.projections.stop()
-        await gateway.read.close()
-        await gateway.ledger.close()
+        await self._let_go_of_database()
         self._shutdown("db_disconnect")
+
+    async def _let_go_of_database(self) -> None:
+        await self.gateway.projections.stop()
+        await self.gateway.read.close()
+        await self.gateway.ledger.close()
 
     async def _db_connect(self) -> None:
         gateway, waited = self.gateway, 0.0
         while True:
             try:
                 await asyncio.to_thread(_require_schema, gateway.database)
+                await _require_usable(gateway)
                 await gateway.ledger.open()
                 break
             except (LedgerUnavailable, psycopg.OperationalError) as error:
@@ -222,8 +228,22 @@ def _require_schema(url: str) -> None:
     if found != wanted:
         raise LedgerNeverCame(
             f"the database is at migration {found}, this build needs {wanted}:"
-            " run `gateway doctor`, then migrate with DATABASE_OWNER_URL"
+            " run `gateway migrate` with DATABASE_OWNER_URL set"
         )
+
+
+async def _require_usable(gateway: Gateway) -> None:
+    """Raises LedgerNeverCame for a database or a login that must not be used, whoever else would take it."""
+    findings = [await examine_projections_login(gateway.read_database)]
+    if not gateway.settings.is_relaxed:
+        newest = migrate.newest()
+        findings += await examine_postgres(gateway.database, newest=newest, owner_may_run=False)
+    wrong = [finding for finding in findings if not finding.ok]
+    words = "; ".join(f"{finding.message}: {finding.what_to_do}" for finding in wrong)
+    if any(finding.subject == "database" for finding in wrong):
+        raise psycopg.OperationalError(words)
+    if wrong:
+        raise LedgerNeverCame(words)
 
 
 def _identity(url: str) -> str:
@@ -253,9 +273,14 @@ async def run(settings: Settings) -> None:
     gc.set_threshold(100_000, 50, 100)  # measured: events are many, short-lived and free of cycles
     gateway = Gateway(settings)
     lifecycle = Lifecycle(gateway)
+    this = asyncio.current_task()
+    assert this is not None
+    _when_told_to_stop(this.cancel)
     try:
         await lifecycle.start()
         await _serve(gateway)
+    except asyncio.CancelledError:
+        _log.info("told to stop before anything was served")
     finally:
         await lifecycle.stop()
 
@@ -273,13 +298,26 @@ async def _serve(gateway: Gateway) -> None:
         )
     )
 
-    def drain() -> None:
+    told = asyncio.Event()
+
+    async def leave() -> None:
+        """New requests are refused from now on; the server goes when the orders under way are answered."""
+        await told.wait()
         gateway.phase.draining = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await gateway.submit_order.drain()
         server.should_exit = True
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, drain)
+    _when_told_to_stop(told.set)
+    leaving = asyncio.create_task(leave())
     await server.serve()
+    leaving.cancel()
+
+
+def _when_told_to_stop(act: Callable[[], object]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, act)
 
 
 def serve(settings: Settings) -> None:

@@ -36,6 +36,7 @@ class Hub:
         self.events: deque[dict[str, object]] = deque(maxlen=KEPT)
         self._published = 0
         self._delayed = 0
+        self._world = 0
         self._window: list[tuple[str, Callable[[], None]]] = []
         self._window_size = 0
         self._window_mode = ""
@@ -142,10 +143,14 @@ class Hub:
         return list(islice(self.events, max(number - self._published + len(self.events), 0), None))
 
     def clear(self) -> None:
-        """Forget what was told, and end the connections that heard it."""
+        """Forget what was told and what is still held back, and end the connections that heard it."""
         self.drop_all(1012)
         self.events.clear()
         self._published = 0
+        self._world += 1
+        self._window = []
+        if self._window_closes:
+            self._window_closes.cancel()
 
     @property
     def is_quiet(self) -> bool:
@@ -162,9 +167,12 @@ class Hub:
             connection.drop(code)
 
     def _later(self, seconds: float, work: Callable[[], None]) -> None:
+        world = self._world
+
         def run() -> None:
             self._delayed -= 1
-            work()
+            if world == self._world:
+                work()
 
         self._delayed += 1
         if seconds > 0:

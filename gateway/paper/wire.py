@@ -87,7 +87,7 @@ class Wire:
         if params := self._faults.take("http.status", **about):
             return _answer(params, status=500)
         if params := self._faults.take("http.hang", phase="before", **about):
-            await asyncio.sleep(params.seconds)
+            await self._hang(scope, params.seconds)
         self._cut(scope, about, phase="before")
         return None
 
@@ -106,6 +106,14 @@ class Wire:
         if self._faults.take("http.close", phase="mid_body", **about):
             return replace(answer, cut_after_half="close")
         return replace(answer, drip=self._faults.take("http.drip", **about))
+
+    async def _hang(self, scope: Scope, seconds: float) -> None:
+        """A request whose world ended while it hung reaches no other world."""
+        kernel = self._house.kernel
+        await asyncio.sleep(seconds)
+        if self._house.kernel is not kernel:
+            self._house.sockets.cut(_peer(scope))
+            raise CutOffError
 
     def _cut(self, scope: Scope, about: About, *, phase: str) -> None:
         if self._faults.take("http.reset", phase=phase, **about):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +20,13 @@ from gateway.aggregates.vocabulary import ZERO, position_stream
 from gateway.ledger.envelope import Recorded, Undecodable
 from gateway.ledger.log import Log
 from gateway.projections.comparison import Comparison
+from gateway.projections.projection import Unfoldable
+from gateway.projections.verify import BITE
 
 SHOWN_FAILURES: Final = 20
 Progress = Callable[[int, int], None]
+Tables = Callable[[], Awaitable[Sequence[Comparison]]]
+"""Holds the read tables against the log. Raises Unfoldable."""
 
 
 @dataclass(slots=True)
@@ -120,8 +125,10 @@ class _Fold:
         moved = after.cum_qty - (before.cum_qty if before is not None else ZERO)
         self._executed[position_stream(after.ticket.symbol)] += after.ticket.side.sign * moved
 
-    def conclude(self) -> Sequence[Check]:
-        for order in self._orders.values():
+    async def conclude(self) -> Sequence[Check]:
+        for number, order in enumerate(self._orders.values()):
+            if number % BITE == 0:
+                await asyncio.sleep(0)
             held = self._holdings.get(position_stream(order.ticket.symbol), Position())
             reserved, cid = held.reserved_for(order.client_order_id), order.client_order_id
             self.reservations.look(
@@ -147,31 +154,36 @@ class _Fold:
 
 async def verify(
     log: Log,
-    tables: Callable[[], Awaitable[Sequence[Comparison]]],
+    tables: Tables,
     *,
     first: int = 1,
     last: int | None = None,
-    drift: Callable[[], Awaitable[Decimal]] | None = None,
+    drift: Callable[[], Awaitable[Decimal | None]] | None = None,
     progress: Progress = lambda *_: None,
 ) -> Report:
     """Check the log between two positions and, with `tables`, the read tables against a fresh fold.
 
     Figures that follow from the whole log are checked only when it is read from its start. `drift` gives
-    the difference in shares between the Redis mirror and the ledger. Raises LedgerUnavailable.
+    the difference in shares between the Redis mirror and the ledger, None when it cannot be told. In small
+    bites, because it is asked for inside a serving process too. Raises LedgerUnavailable.
     """
     started = perf_counter()
     head = await log.head()
     last = head if last is None else min(last, head)
     fold = _Fold(first)
-    async for batch in log.scan(first - 1, upto=last):
+    async for batch in log.scan(first - 1, upto=last, batch=BITE):
         for recorded in batch:
             fold.take(recorded)
+        await asyncio.sleep(0)
         progress(fold.events, last - first + 1)
-    checks = [*fold.conclude()]
+    checks = [*await fold.conclude()]
     if drift is not None:
         shares = await drift()
-        fold.reservations.look(f"the mirror differs by {shares} shares" if shares else None)
-    checks.append(_compare(await tables()))
+        if shares is None:
+            fold.reservations.look("the mirror was not compared: it cannot be reached")
+        else:
+            fold.reservations.look(f"the mirror differs by {shares} shares" if shares else None)
+    checks.append(await _compare(tables))
     return Report(
         ok=all(check.ok for check in checks),
         head=head,
@@ -181,8 +193,11 @@ async def verify(
     )
 
 
-def _compare(comparisons: Sequence[Comparison]) -> Check:
+async def _compare(tables: Tables) -> Check:
     check = Check("projections")
-    for comparison in comparisons:
-        check.look(None if comparison.equal else str(comparison))
+    try:
+        for comparison in await tables():
+            check.look(None if comparison.equal else str(comparison))
+    except Unfoldable as error:
+        check.look(f"the log cannot be folded: {error}")
     return check

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from gateway.aggregates.refusals import LedgerUnavailable
-from gateway.ledger.connection import UNAVAILABLE, conninfo
+from gateway.ledger.connection import UNAVAILABLE, away, conninfo
 
 Connection = AsyncConnection[Any]
 
@@ -30,4 +29,4 @@ async def connected(url: str, *, hurried: bool = True) -> AsyncIterator[Connecti
             await connection.execute("set timezone to 'UTC'; set synchronous_commit to off")
             yield connection
     except UNAVAILABLE as error:
-        raise LedgerUnavailable(str(error)) from error
+        raise away(error) from error

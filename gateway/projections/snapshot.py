@@ -12,8 +12,8 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Table
 from sqlalchemy.sql import ClauseElement
 
-from gateway.aggregates.refusals import LedgerUnavailable, ProjectionBehind
-from gateway.ledger.connection import UNAVAILABLE, conninfo
+from gateway.aggregates.refusals import ProjectionBehind
+from gateway.ledger.connection import UNAVAILABLE, away, conninfo
 from gateway.projections import registry, sql, tables
 from gateway.projections.connection import Connection
 
@@ -71,7 +71,7 @@ class ReadTables:
             async with self._pool.connection() as connection, connection.transaction():
                 yield Snapshot(connection, await registry.entries(connection))
         except UNAVAILABLE as error:
-            raise LedgerUnavailable(str(error)) from error
+            raise away(error) from error
 
 
 async def _configure(connection: Connection) -> None:

@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, Final
 
 from psycopg import IsolationLevel
 
+from gateway.aggregates.refusals import ProjectionBehind
 from gateway.ledger.log import Log
 from gateway.projections import registry
 from gateway.projections.comparison import Comparison, compare
 from gateway.projections.connection import connected
 from gateway.projections.folding import Folding
-from gateway.projections.projection import Projection
+from gateway.projections.projection import Projection, Unfoldable
 from gateway.projections.shelf import Shelf
 
 BITE: Final = 500
 
 
-async def fold_log(log: Log, projections: Collection[Projection[Any]], *, upto: int) -> Folding:
+async def fold_log(
+    log: Log, projections: Collection[Projection[Any]], *, upto: int, stream: str | None = None
+) -> Folding:
     """The projections as they were when the log ended at `upto`, folded from the first event.
 
-    In small bites, because it is asked for inside a serving process too.
+    In small bites, because it is asked for inside a serving process too, and without the events nobody
+    here listens to. `stream` is the only one that matters. Raises Unfoldable.
     """
     folding = Folding(projections)
+    heard = {beginning for projection in projections for beginning in projection.listens}
+    name = heard.pop() if len(heard) == 1 else None
     if upto > 0:
-        async for batch in log.scan(upto=upto, batch=BITE):
+        async for batch in log.scan(upto=upto, batch=BITE, stream=stream, name=name):
             folding.take(batch)
+            await asyncio.sleep(0)
     return folding
+
+
+@contextmanager
+def legible() -> Iterator[None]:
+    """For readers of the log itself. Raises ProjectionBehind where this build cannot read an event."""
+    try:
+        yield
+    except Unfoldable as error:
+        raise ProjectionBehind(f"the log cannot be read by this build: {error}") from error
 
 
 async def verify_projections(

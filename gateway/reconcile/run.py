@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from gateway.aggregates import recon_gate
 from gateway.aggregates.order.state import Order
+from gateway.aggregates.position.events import PositionQuarantined
 from gateway.aggregates.position.state import quarantine
 from gateway.aggregates.recon_gate import BREAK_KINDS, BreakOpened
 from gateway.aggregates.refusals import ProjectionBehind
@@ -226,7 +227,10 @@ class Pass:
                 ]
             )
 
-        await self.ledger.writer.change((RECON_GATE, stream), decide, self._again(cause))
+        change = await self.ledger.writer.change((RECON_GATE, stream), decide, self._again(cause))
+        symbol = self.metrics.symbol(difference.symbol)
+        new = sum(isinstance(recorded.event, PositionQuarantined) for recorded in change.events)
+        self.metrics.symbols_quarantined.labels(pod=self.rules.pod, symbol=symbol).inc(new)
 
     async def _close_agreed(self, differing: set[Symbol], cause: Cause, now: datetime) -> None:
         gate, _ = await self.ledger.load(RECON_GATE)

@@ -238,3 +238,37 @@ def test_a_short_position_is_negative_however_it_is_written() -> None:
     for qty in ("40", "-40"):
         raw = {"symbol": "AAPL", "qty": qty, "side": "short", "avg_entry_price": "1"}
         assert parse_position(raw).qty == -40
+
+
+@pytest.mark.parametrize(
+    ("name", "digits"), [("price", "10." + "1" * 300), ("qty", "1" + "0" * 18 + "." + "1" * 22)]
+)
+def test_a_number_of_more_digits_than_any_price_has_is_unparsable(name: str, digits: str) -> None:
+    with pytest.raises(Unparsable, match=name):
+        interpret(said({**fill()["data"], name: digits}), STREAM)
+
+
+@pytest.mark.parametrize("odd", ["\x00", "\ud800", "\udfff"])
+def test_what_no_database_can_store_is_replaced_and_the_fact_is_kept(odd: str) -> None:
+    body = fill()["data"] | {"execution_id": f"e{odd}1", "reason": f"no{odd}pe"}
+    report = interpret(said(body), STREAM)
+    assert (report.exec_id, report.reason) == ("e\ufffd1", "no\ufffdpe")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**fill()["data"], "execution_id": "e" * 129},
+        {**fill()["data"], "order": order(client_order_id="c" * 129)},
+        {**fill()["data"], "order": order(id="o" * 129)},
+        {**fill()["data"], "order": order(symbol="S" * 129)},
+    ],
+)
+def test_a_name_no_index_could_hold_is_unparsable(body: dict[str, Any]) -> None:
+    with pytest.raises(Unparsable, match="longer than 128"):
+        interpret(said(body), STREAM)
+
+
+def test_a_name_of_128_characters_is_a_name() -> None:
+    report = interpret(said({**fill()["data"], "execution_id": "e" * 128}), STREAM)
+    assert report.exec_id == "e" * 128

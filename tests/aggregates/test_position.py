@@ -16,6 +16,7 @@ from gateway.aggregates.position.events import (
 )
 from gateway.aggregates.position.state import (
     Position,
+    accept_broker,
     adjust,
     evolve,
     lift_quarantine,
@@ -178,3 +179,28 @@ def test_a_split_moves_every_book_and_leaves_resting_orders_alone() -> None:
 
 def test_a_symbol_never_touched_is_flat() -> None:
     assert (Position().qty, Position().reserved_buy, Position().quarantine_for(ALPHA)) == (0, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("held", "theirs", "px", "change", "cost", "left"),
+    [
+        (0, 50, 120, 50, 6000, 6000),
+        (100, 150, 12, 50, 600, 1600),
+        (100, 40, 250, -60, -600, 400),
+        (100, 0, 0, -100, -1000, 0),
+        (100, -20, 30, -120, -1600, 600),
+    ],
+)
+def test_the_brokers_holding_becomes_ours_and_realizes_nothing(
+    held: int, theirs: int, px: int, change: int, cost: int, left: int
+) -> None:
+    """What there is more costs the broker's price, what there is less leaves at our average of 10."""
+    start = given(evolve, *([bought(held)] if held else []))
+    (event,) = accept_broker(start.state, qty=d(theirs), avg_px=d(px), reason="a transfer")
+    assert isinstance(event, PositionAdjusted)
+    assert (event.qty, event.cost) == (change, cost)
+    assert event.account == Book(qty=d(theirs), cost=d(left), realized=d(0))
+
+
+def test_a_holding_that_agrees_by_now_is_not_adjusted() -> None:
+    given(evolve, bought(100)).when(accept_broker, qty=d(100), avg_px=d(99), reason="a transfer").then()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -274,3 +275,53 @@ def test_an_operator_resolves_a_break_with_a_reason() -> None:
     start = given(recon_gate.evolve, OPENED)
     assert start.when(recon_gate.resolve_break, "break-1", **ask).then(resolved).open_breaks == ()
     given(recon_gate.evolve).when(recon_gate.resolve_break, "break-1", **ask).then_refused(BreakNotFound)
+
+
+def test_an_ignored_difference_opens_no_break_until_it_is_another_one() -> None:
+    def opened(broker: str, ledger: str = "0", number: int = 1) -> BreakOpened:
+        return BreakOpened(
+            break_id=f"break-{number}",
+            kind="position_qty",
+            at=at(1),
+            ledger_value=ledger,
+            broker_value=broker,
+            symbol=Symbol("AAPL"),
+        )
+
+    def found(broker: str, ledger: str = "0") -> dict[str, object]:
+        values = {"ledger_value": ledger, "broker_value": broker}
+        return {"kind": "position_qty", "symbol": Symbol("AAPL"), "at": at(1), **values}
+
+    ignored = BreakResolved(break_id="break-1", at=at(2), action="ignore", reason="a transfer", by="alice")
+    gate = given(recon_gate.evolve, opened("50"), ignored)
+    gate.when(recon_gate.open_break, **found("50")).then()
+    gate.when(recon_gate.open_break, **found("60", "10")).then()
+    gate.when(recon_gate.open_break, **found("60")).then(opened("60", number=2))
+    accepted = replace(ignored, action="accept_broker")
+    again = given(recon_gate.evolve, opened("50"), accepted)
+    again.when(recon_gate.open_break, **found("50")).then(opened("50", number=2))
+
+
+def test_the_peak_is_the_highest_equity_since_a_moment() -> None:
+    def passed(equity: str | None, minute: int, since: int | None = None) -> dict[str, object]:
+        figures = {"reports_recorded": 0, "breaks_open": 0, "orphans_found": 0, "marks": {}}
+        return {
+            "run_id": "r",
+            "at": at(minute),
+            "equity": Decimal(equity) if equity else None,
+            "peak_since": at(since) if since is not None else None,
+            **figures,
+        }
+
+    state = None
+    for minute, equity, since, peak in (
+        (1, "100", None, "100"),
+        (2, "90", None, "100"),
+        (3, None, None, "100"),
+        (5, "80", 4, "80"),
+        (6, "85", 4, "85"),
+    ):
+        state = given(recon_gate.evolve).state if state is None else state
+        (event,) = recon_gate.succeed(state, **passed(equity, minute, since))  # type: ignore[arg-type]
+        state = recon_gate.evolve(state, event)
+        assert state.peak_equity == Decimal(peak)

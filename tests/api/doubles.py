@@ -377,4 +377,5 @@ async def health() -> Health:
 
 
 async def readiness() -> Readiness:
-    return Readiness(checks={"ledger": "ok", "mirror": "ok", "broker": "not_required"}, gate="closed")
+    checks = dict.fromkeys(("ledger", "mirror", "startup", "draining"), "ok") | {"broker": "not_required"}
+    return Readiness(checks=checks, gate="closed")

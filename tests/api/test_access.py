@@ -25,6 +25,7 @@ EXPECTED: dict[str, Permission | str] = {
     "GET /metrics": "public",
     "GET /api/v1/config": "any",
     "GET /api/v1/fat-finger/thresholds": "any",
+    "PUT /api/v1/fat-finger/thresholds": V.MANAGE_STRATEGIES,
     "POST /api/v1/kill-switch/engage": V.OPERATE_KILL_SWITCH,
     "POST /api/v1/kill-switch/disengage": V.OPERATE_KILL_SWITCH,
     "GET /api/v1/kill-switch/status": V.VIEW_CIRCUIT_BREAKER,
@@ -47,10 +48,18 @@ EXPECTED: dict[str, Permission | str] = {
     "GET /api/v1/strategies/{strategy_id}": V.VIEW_POSITIONS,
     "GET /api/v1/events/stream": V.VIEW_LEDGER,
     "POST /api/v1/orders": V.SUBMIT_ORDER,
+    "POST /api/v1/orders/slice": V.SUBMIT_ORDER,
+    "GET /api/v1/orders/{parent_id}/slices": V.VIEW_POSITIONS,
+    "DELETE /api/v1/orders/{parent_id}/slices": V.CANCEL_ORDER,
     "GET /api/v1/orders/pending": V.VIEW_TRADES,
     "GET /api/v1/orders/recent-fills": V.VIEW_TRADES,
     "GET /api/v1/orders/{client_order_id}": V.VIEW_POSITIONS,
     "POST /api/v1/orders/{client_order_id}/cancel": V.CANCEL_ORDER,
+    "POST /api/v1/orders/cancel-all": V.CANCEL_ORDER,
+    "POST /api/v1/manual/orders": V.SUBMIT_ORDER,
+    "POST /api/v1/positions/{symbol}/close": V.CLOSE_POSITION,
+    "POST /api/v1/positions/{symbol}/adjust": V.ADJUST_POSITION,
+    "POST /api/v1/positions/flatten-all": V.FLATTEN_ALL,
     "GET /api/v1/orders/{client_order_id}/events": V.VIEW_LEDGER,
     "GET /api/v1/positions": V.VIEW_POSITIONS,
     "GET /api/v1/positions/pnl/realtime": V.VIEW_PNL,
@@ -93,7 +102,15 @@ def test_the_table_of_roles_is_the_agreed_one() -> None:
 
 
 def path_of(route: APIRoute) -> str:
-    filled = {"client_order_id": "c1", "symbol": "AAPL", "name": "nothing"}
+    filled = {
+        "client_order_id": "c1",
+        "parent_id": "c1",
+        "broker_order_id": "b1",
+        "break_id": "break-1",
+        "strategy_id": "alpha_baseline",
+        "symbol": "AAPL",
+        "name": "nothing",
+    }
     return route.path_format.format_map(filled)
 
 

@@ -11,7 +11,8 @@ from gateway.aggregates.refusals import (
     ReconciliationNotAttempted,
     UnresolvedOrphans,
 )
-from tests.api.doubles import HEAD
+from gateway.commands.by_hand import Extent
+from tests.api.doubles import AAPL, HEAD
 from tests.api.house import Straw
 
 SWITCH = "/api/v1/kill-switch"
@@ -296,13 +297,21 @@ async def test_disengaging_keeps_the_notes(straw: Straw) -> None:
     assert straw.desk.calls[0][1]["by"].on_behalf_of is None
 
 
-@pytest.mark.parametrize("flag", ["cancel_open_orders", "flatten"])
-async def test_what_this_build_does_not_offer_is_refused_and_nothing_is_engaged(
-    straw: Straw, flag: str
+async def test_a_flag_that_flattens_needs_a_second_factor_and_nothing_is_engaged_without(
+    straw: Straw,
 ) -> None:
-    answer = await straw.ask("POST", f"{SWITCH}/engage", json=ENGAGE | {flag: True}, headers=straw.bearer())
-    assert answer.status_code == 422
-    assert straw.desk.calls == []
+    body = ENGAGE | {"flatten": True}
+    answer = await straw.ask("POST", f"{SWITCH}/engage", json=body, headers=straw.bearer())
+    assert (answer.status_code, answer.json()["code"]) == (403, "mfa_required")
+    assert straw.desk.names == ["admit"]
+
+
+async def test_a_flag_that_cancels_acts_after_the_switch_is_on_record(straw: Straw) -> None:
+    body = ENGAGE | {"cancel_open_orders": True, "scope": "symbol", "target": "AAPL"}
+    answer = await straw.ask("POST", f"{SWITCH}/engage", json=body, headers=straw.bearer())
+    assert (answer.status_code, answer.json()["cancel_results"]) == (200, [])
+    assert straw.desk.names == ["admit", "engage_kill_switch", "cancel_all"]
+    assert straw.desk.calls[-1][1]["extent"] == Extent(symbol=AAPL)
 
 
 async def test_forcing_the_gate_names_who_and_why(straw: Straw) -> None:

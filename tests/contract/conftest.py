@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from gateway.adapters.system_clock import SystemClock
 from tests.kit.exchange import Exchange
 from tests.kit.house import House, running
+from tests.kit.slicing import Ahead
 
 CreateTestApp = Callable[..., AbstractAsyncContextManager[House]]
 
@@ -48,3 +50,11 @@ async def house(create_test_app: CreateTestApp) -> AsyncIterator[House]:
     """A gateway whose reconciliation gate is open."""
     async with create_test_app() as running_house:
         yield running_house
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Ahead:
+    """The gateway's clock, which a test may move ahead; the exchange keeps its own."""
+    ahead, now = Ahead(), SystemClock.now
+    monkeypatch.setattr(SystemClock, "now", lambda self: now(self) + ahead.by)
+    return ahead

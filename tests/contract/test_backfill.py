@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from tests.contract.conftest import CreateTestApp
@@ -60,6 +61,21 @@ async def test_changed_results_are_counted_per_strategy_and_symbol(house: House)
     fill_at_exchange(house, order, "10", "90")
     result = (await backfill(house, {"recalc_all_trades": True}))["result"]
     assert (result["fills_inserted"], result["pnl_updates"], result["pnl_failures"]) == (1, 1, 0)
+
+
+async def test_missed_executions_realize_and_every_view_of_it_agrees(house: House) -> None:
+    await traded(house, "buy", "3", "80.01", name="in")
+    order = await resting_order(house, client_order_id="out", side="sell", qty=3, limit_price="150")
+    house.exchange.arm("ws.lose", match=UNSEEN, times=-1)
+    fill_at_exchange(house, order, "1", "90.07")
+    fill_at_exchange(house, order, "2", "79.99")
+    await backfill(house)
+    assert await holds(house, "0")
+    positions = (await house.client.get("/api/v1/positions")).json()
+    fills = (await house.client.get("/api/v1/orders/recent-fills")).json()["events"]
+    daily = (await house.client.get("/api/v1/performance/daily")).json()
+    assert positions["total_realized_pl"] == daily["total_realized_pl"] == "10.02"
+    assert sum(Decimal(fill["realized_pl"]) for fill in fills) == Decimal("10.02")
 
 
 async def test_a_backfill_cut_off_by_its_limit_goes_on_where_it_stopped(
@@ -134,6 +150,8 @@ async def test_who_may_ask_and_for_what(house: House) -> None:
     for body in ({"lookback_hours": 0}, {"lookback_hours": 721}, {"lookback_hours": "2"}, {"hours": 2}):
         wrong = await house.client.post(PATH, json=body)
         assert (wrong.status_code, wrong.json()["code"]) == (422, "request_validation")
-    house.exchange.arm("http.status", match={"path": "/v2/account/activities*"}, times=-1, status=503, body="")
+    house.exchange.arm(
+        "http.status", match={"path": "/v2/account/activities*"}, times=-1, status=503, body=""
+    )
     unreadable = await house.client.post(PATH)
     assert (unreadable.status_code, unreadable.json()["code"]) == (503, "reconciliation_broker_unavailable")

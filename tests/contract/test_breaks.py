@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.aggregates.vocabulary import position_stream
-from tests.contract.steps import holds, quarantined, reconcile, traded
+from tests.contract.relay import deliver, fill
+from tests.contract.steps import holds, quarantined, reconcile, resting_order, traded
 from tests.kit.house import House
 
 REASON = "the broker moved these shares in by transfer"
@@ -70,7 +71,8 @@ async def test_accepting_the_broker_adjusts_by_the_difference_at_its_price_and_r
     (adjusted,) = await house.gateway.ledger.log.read(0, 100, name="position.adjusted")
     event: Any = adjusted.event
     assert (event.qty, event.cost, event.account.realized, event.reason) == (50, 6000, 0, REASON)
-    assert (adjusted.actor.sub, int(accepted.headers["x-ledger-position"])) == ("alice", adjusted.position + 1)
+    assert adjusted.actor.sub == "alice"
+    assert int(accepted.headers["x-ledger-position"]) == adjusted.position + 1
     assert await holds(house, "50")
     held = await house.position()
     assert held is not None
@@ -129,6 +131,21 @@ async def test_a_break_closes_by_itself_when_the_figures_agree_again(house: Hous
     (closed,) = await breaks(house, status="resolved", symbol="aapl")
     assert (closed["resolution"], closed["resolved_by"]) == ("agreed", None)
     assert len(await quarantined(house)) == 1
+
+
+async def test_an_execution_told_twice_with_another_price_is_a_break_and_the_first_stays_booked(
+    house: House,
+) -> None:
+    order = await resting_order(house)
+    for price in ("90", "91", "92"):
+        await deliver(house, fill(order, execution_id="x-1", qty="10", price=price, total="10"))
+    (entry,) = await breaks(house)
+    assert (entry["kind"], entry["client_order_id"]) == ("fill_gap", order["client_order_id"])
+    held = await house.position()
+    assert held is not None
+    assert (held["qty"], held["avg_entry_price"]) == ("10", "90")
+    assert (await resolve(house, entry, "ignore")).status_code == 200
+    assert await breaks(house) == []
 
 
 async def test_a_broker_that_cannot_be_read_decides_nothing(house: House) -> None:

@@ -138,6 +138,10 @@ async def test_shares_only_the_broker_knows_of_are_flattened_too(
 ) -> None:
     async with create_test_app(block_reconciliation=True, environment=issuer.environment) as house:
         hold_at_exchange(house, MSFT="12")
+        alpha = house.as_role("operator", sub="bob", strategies=("alpha_baseline",))
+        body = asked("bob", id_token=issuer.id_token("bob"))
+        foreign = await alpha.post("/api/v1/positions/flatten-all", json=body)
+        assert (foreign.status_code, foreign.json()["code"]) == (403, "strategy_unauthorized")
         response = await flatten(house, issuer.id_token())
         assert [one["symbol"] for one in response.json()["results"]] == ["MSFT"]
         await house.until_status(response.json()["orders_created"][0], "filled")
@@ -234,6 +238,35 @@ async def test_cancel_all_asks_for_every_order_of_the_symbol_and_no_other(
         assert (await house.order(other["client_order_id"]))["status"] not in ("canceled", "pending_cancel")
         reasons = {event["data"]["reason"] for event in await topics(house, "order.cancel_requested")}
         assert reasons == {REASON}
+
+
+async def test_cancel_all_and_flatten_end_the_slices_that_wait_too(house: House, issuer: Issuer) -> None:
+    plans = {}
+    for symbol in ("AAPL", "MSFT"):
+        body = {"symbol": symbol, "side": "buy", "qty": 30, "duration_minutes": 10, "interval_seconds": 60}
+        plan = await house.client.post("/api/v1/orders/slice", json=body)
+        assert plan.status_code == 200, plan.text
+        plans[symbol] = plan.json()["parent_order_id"]
+    canceled = await cancel_all(house)
+    assert canceled.status_code == 200, canceled.text
+    assert canceled.json()["cancelled_count"] >= 9
+    response = await flatten(house, issuer.id_token())
+    assert response.status_code == 200, response.text
+    for parent in plans.values():
+        slices = (await house.client.get(f"/api/v1/orders/{parent}/slices")).json()
+        assert {one["status"] for one in slices[1:]} == {"canceled"}
+
+
+async def test_an_unreadable_broker_is_no_flat_desk_and_keeps_nobody_from_engaging(
+    create_test_app: CreateTestApp, issuer: Issuer
+) -> None:
+    async with create_test_app(environment=issuer.environment) as house:
+        unreadable = {"method": "GET", "path": "/v2/positions"}
+        house.exchange.arm("http.status", match=unreadable, times=-1, status=500)
+        refused = await flatten(house, issuer.id_token())
+        assert (refused.status_code, refused.json()["code"]) == (503, "reconciliation_broker_unavailable")
+        engaged = await engage(house, flatten=True, id_token=issuer.id_token())
+        assert (engaged.status_code, engaged.json()["state"]) == (200, "ENGAGED")
 
 
 async def test_cancel_all_tells_what_the_broker_did_not_take(house: House) -> None:

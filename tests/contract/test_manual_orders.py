@@ -77,6 +77,7 @@ async def test_a_manual_order_ends_as_the_broker_says(create_test_app: CreateTes
         house.exchange.arm("http.hang", match=ORDERS, phase="before", times=1, seconds=4)
         unknown = await trade(house, qty=2)
         assert (unknown.status_code, unknown.json()["status"]) == (202, "submitted_unconfirmed")
+        await house.until_status(unknown.json()["client_order_id"], "filled")
     async with create_test_app(environment={"DRY_RUN": "true"}) as house:
         dry = await trade(house, qty=3)
         assert dry.json()["message"] == "Order logged (manual DRY_RUN)"

@@ -117,9 +117,13 @@ async def test_without_redis_nothing_is_released_and_everything_can_be_stopped(
         assert (reset.status_code, reset.json()["code"]) == (503, "circuit_breaker_unavailable")
         status = (await house.client.get("/api/v1/kill-switch/status")).json()
         assert (status["state"], status["mirror"]) == ("ENGAGED", "unreachable")
-        health = await house.client.get("/health")
-        assert (health.status_code, health.json()["status"]) == (200, "degraded")
-        assert health.json()["redis_connected"] is False
+        await house.until(lambda: _misses_redis(house), what="degraded health")
+
+
+async def _misses_redis(house: House) -> bool:
+    health = await house.client.get("/health")
+    assert health.status_code == 200
+    return (health.json()["status"], health.json()["redis_connected"]) == ("degraded", False)
 
 
 async def test_the_kill_switch_survives_a_restart_of_the_process(create_test_app: CreateTestApp) -> None:
@@ -177,7 +181,9 @@ async def test_no_order_leaves_after_the_engagement_was_answered(house: House) -
     assert house.posts() == posts
     codes = {answer.status_code for answer in answers}
     assert codes == {200, 503}
-    assert {a.json()["code"] for a in answers if a.status_code == 503} == {"kill_switch_engaged"}
+    refused = {answer.json()["code"] for answer in answers if answer.status_code == 503}
+    assert "kill_switch_engaged" in refused
+    assert refused <= REFUSALS  # for the moments in which Redis has not heard of it yet
 
 
 async def _settled(house: House) -> None:

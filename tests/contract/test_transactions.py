@@ -162,7 +162,7 @@ async def test_a_duplicate_answer_leads_to_a_look_up(house: House) -> None:
 
 
 async def test_fill_processing_atomic_position_update(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An append that fails leaves neither the fill nor the position; the next delivery writes both at once."""
+    """An append that fails leaves neither the fill nor the position; the next delivery writes both."""
     await house.submit(client_order_id="filled-once", type="limit", limit_price="90")
     writer = house.gateway.ledger.writer
     change, failures = writer.change, 1

@@ -152,7 +152,7 @@ async def test_an_event_nobody_can_read_poisons_its_own_stream_only(
     with pytest.raises(StreamPoisoned):
         await ledger.writer.change([A], close(A), cause())
     assert (await ledger.writer.change([B], deposit(B), cause())).states[B].deposits == 1
-    assert list(ledger.poisoned) == [A]
+    assert list(ledger.ailments) == ["ledger:poisoned"]
     assert [name for name, _ in ledger.desk.live("account-")] == [B]
     with pytest.raises(StreamPoisoned):
         ledger.desk.state(A)

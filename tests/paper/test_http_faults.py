@@ -69,6 +69,15 @@ def test_a_request_that_hangs_before_its_handler_is_handled_although_the_client_
     assert len(orders(exchange)) == 1
 
 
+def test_a_request_that_hangs_into_another_world_is_lost(exchange: Exchange) -> None:
+    exchange.arm("http.hang", match=POSTS, phase="before", seconds=0.5)
+    with pytest.raises(requests.ReadTimeout):
+        post(exchange, timeout=0.1)
+    exchange.reset()
+    time.sleep(0.7)
+    assert orders(exchange) == []
+
+
 def test_a_request_that_hangs_after_its_handler_is_accepted_at_once_and_answered_late(
     exchange: Exchange,
 ) -> None:

@@ -229,3 +229,14 @@ def test_the_stream_can_name_an_execution_differently_from_the_activities(
     told = listener.next(2)[1]["execution_id"]
     (activity,) = client.get("/account/activities/FILL")
     assert activity["id"].partition("::")[2] == exchange.truth()["executions"]["live"][0]["id"] != told
+
+
+@pytest.mark.parametrize(("fault", "params"), [("ws.reorder", {"window": 3}), ("ws.delay", {"seconds": 0.4})])
+def test_a_frame_held_back_is_not_told_to_another_world(
+    exchange: Exchange, client: TradingClient, fault: str, params: dict[str, Any]
+) -> None:
+    exchange.arm(fault, **params)
+    submit(client)
+    exchange.reset()
+    with listening(exchange) as listener:
+        assert listener.is_silent(2.2)  # longer than a window stays open

@@ -229,8 +229,8 @@ async def test_one_snapshot_sees_one_table_through_a_swap(database: str) -> None
         assert await get_order(before, "o1") is not None
         async with tables.snapshot() as after:
             assert await get_order(after, "o1") is not None
-            assert before.entries["orders"].table_name == "orders_v1_1"
-            assert after.entries["orders"].table_name == "orders_v1_2"
+            assert before.entries["orders"].table_name == "orders_v2_1"
+            assert after.entries["orders"].table_name == "orders_v2_2"
 
 
 async def test_a_parked_projection_is_not_read(database: str) -> None:

@@ -20,6 +20,9 @@ select session_user as name,
        pg_has_role(session_user, 'ledger_app', 'member') as enough
   from pg_roles where rolname = session_user
 """
+_PROJECTIONS_LOGIN: Final = """
+select session_user as name, pg_has_role(session_user, 'ledger_proj', 'member') as enough
+"""
 _CHANGEABLE: Final = """
 select string_agg(relname, ', ' order by relname) as tables
   from pg_class
@@ -43,9 +46,7 @@ async def examine_postgres(url: str, *, newest: str | None, owner_may_run: bool)
     is acceptable, as it is on embedded servers and in dev and test.
     """
     try:
-        connection = await AsyncConnection.connect(
-            url, autocommit=True, connect_timeout=_CONNECT_SECONDS, row_factory=dict_row
-        )
+        connection = await _connect(url)
     except psycopg.OperationalError as error:
         advice = "start Postgres, or correct DATABASE_URL; `gateway run` brings its own when it is unset"
         return [Finding(subject="database", ok=False, message=_first_line(error), what_to_do=advice)]
@@ -60,6 +61,31 @@ async def examine_postgres(url: str, *, newest: str | None, owner_may_run: bool)
                 await _guarded(connection),
             ]
     return findings
+
+
+async def examine_projections_login(url: str) -> Finding:
+    """May the login that follows the log write the read tables?"""
+    try:
+        connection = await _connect(url)
+    except psycopg.OperationalError as error:
+        advice = "start Postgres, or correct PROJECTIONS_DATABASE_URL"
+        return Finding(subject="database", ok=False, message=_first_line(error), what_to_do=advice)
+    async with connection:
+        row = await _row(connection, _PROJECTIONS_LOGIN)
+    return found(
+        "projections login",
+        ok=row["enough"],
+        good=f"{row['name']} may write the read tables",
+        bad=f"{row['name']} is not a member of ledger_proj",
+        what_to_do="set PROJECTIONS_DATABASE_URL to a login that is; without it DATABASE_URL has to be"
+        " a member of both ledger_app and ledger_proj",
+    )
+
+
+async def _connect(url: str) -> AsyncConnection[DictRow]:
+    return await AsyncConnection.connect(
+        url, autocommit=True, connect_timeout=_CONNECT_SECONDS, row_factory=dict_row
+    )
 
 
 async def _reachable(connection: AsyncConnection[DictRow]) -> Finding:

@@ -246,9 +246,7 @@ class OrderFacts:
                 return self._attempted(event)
 
     def _resolved(self, how: str, event: OrderAdopted | OrderIgnored) -> Self:
-        return changed(
-            self, orphan_resolution=how, orphan_resolved_at=event.at, orphan_resolved_by=event.by
-        )
+        return changed(self, orphan_resolution=how, orphan_resolved_at=event.at, orphan_resolved_by=event.by)
 
     def _attempted(self, event: OrderEvent) -> Self:
         """What became of our own side of an attempt."""

@@ -10,6 +10,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 
 from gateway.aggregates.kill_switch import KillSwitch
+from gateway.aggregates.refusals import ReconciliationBrokerUnavailable
+from gateway.aggregates.vocabulary import Symbol
 from gateway.api.deps import Caller, CorrelationId, Desk, Gates, House, answered_at
 from gateway.api.desk import SwitchStanding
 from gateway.api.guard import GuardedRoute, access
@@ -25,7 +27,7 @@ from gateway.api.schemas.controls import (
     ScopeKind,
     scope_text,
 )
-from gateway.commands.by_hand import ManualAction, ManualRequest
+from gateway.commands.by_hand import Extent, ManualAction, ManualRequest
 
 router = APIRouter(prefix="/api/v1/kill-switch", route_class=GuardedRoute, tags=["safety"])
 
@@ -59,8 +61,9 @@ async def engage_kill_switch(
         by=asked.by,
         correlation_id=correlation_id,
     )
-    answered_at(request, standing.position)
-    return _status(standing, desk.clock.now().date()).model_copy(update=await _act(body, asked, desk))
+    done = await _act(body, asked, desk)
+    answered_at(request, desk.ledger.desk.position if done else standing.position)
+    return _status(standing, desk.clock.now().date()).model_copy(update=done)
 
 
 async def _admit(body: EngageBody, asked: ManualRequest, desk: House, caller: Principal) -> None:
@@ -70,16 +73,23 @@ async def _admit(body: EngageBody, asked: ManualRequest, desk: House, caller: Pr
     needed = Permission.FLATTEN_ALL if body.flatten else Permission.CANCEL_ORDER
     if not caller.may(needed):
         raise PermissionDenied(f"{needed} is needed", permission=needed)
-    await desk.by_hand.admit(body.extent, await desk.by_hand.touched(body.extent), asked)
+    await desk.by_hand.admit(body.extent, await _touched(body.extent, desk), asked)
     if body.flatten:
         await desk.second_factor(body.id_token, caller.sub)
+
+
+async def _touched(extent: Extent, desk: House) -> Sequence[Symbol]:
+    """A broker that cannot be read keeps nobody from engaging."""
+    try:
+        return await desk.by_hand.touched(extent)
+    except ReconciliationBrokerUnavailable:
+        return ()
 
 
 async def _act(body: EngageBody, asked: ManualRequest, desk: House) -> dict[str, Any]:
     """Cancel and close what the flags ask for; what fails shows in the results and undoes nothing."""
     if body.flatten:
-        symbols = await desk.by_hand.touched(body.extent)
-        found = await desk.by_hand.flatten(body.extent, symbols, asked)
+        found = await desk.by_hand.flatten(body.extent, await _touched(body.extent, desk), asked)
         return {
             "cancel_results": cancel_results(canceled for one in found for canceled in one.canceled),
             "flatten_results": [flatten_result(one) for one in found],

@@ -98,8 +98,10 @@ async def cancel_all_orders(
     gates.record("cancel", "success", at=desk.clock.now())
     facts = {"symbol": body.symbol, "failed": ", ".join(entry.order_id for entry in answer.failed)}
     outcome = "partial" if answer.failed else "success"
-    await desk.audit.control_performed("cancel_all", outcome, asked.reason, asked.by, correlation_id, facts)
-    answered_at(request, max(one.position for one in found))
+    position = await desk.audit.control_performed(
+        "cancel_all", outcome, asked.reason, asked.by, correlation_id, facts
+    )
+    answered_at(request, position or max(one.position for one in found))
     return answer
 
 

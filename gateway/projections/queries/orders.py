@@ -18,6 +18,7 @@ from gateway.projections.orders import ORDERS, OrderRow, load
 from gateway.projections.snapshot import Snapshot
 from gateway.projections.tables import FILLS as FILLS_TABLE
 from gateway.projections.tables import ORDERS as ORDERS_TABLE
+from gateway.projections.verify import legible
 
 Strategies = Collection[str] | None
 """Whose orders may be seen; None for everybody's."""
@@ -31,6 +32,12 @@ class SortBy(StrEnum):
     SYMBOL = "symbol"
     STRATEGY_ID = "strategy_id"
     STATUS = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    symbol: str
+    strategy_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +87,20 @@ async def get_order(
 async def get_order_as_of(
     log: Log, client_order_id: str, position: int, *, strategies: Strategies = None
 ) -> OrderRow | None:
-    """The order as it was known when the log ended at `position`."""
+    """The order as it was known when the log ended at `position`. Raises ProjectionBehind, see `legible`."""
     folding = Folding([ORDERS])
-    folding.take(await log.stream(order_stream(client_order_id), upto=position))
+    with legible():
+        folding.take(await log.stream(order_stream(client_order_id), upto=position))
     row: OrderRow | None = folding.rows[ORDERS.name].get((client_order_id,))
     return row if row is None or strategies is None or row.strategy_id in strategies else None
+
+
+async def owners(snapshot: Snapshot, client_order_ids: Collection[str]) -> dict[str, Owner]:
+    """Whose these orders are; those the table does not know are left out."""
+    table = snapshot.table(ORDERS_TABLE)
+    whose = select(table.c.client_order_id, table.c.symbol, table.c.strategy_id)
+    rows = await snapshot.rows(whose.where(table.c.client_order_id.in_(list(client_order_ids))))
+    return {row.client_order_id: Owner(row.symbol, row.strategy_id) for row in rows}
 
 
 async def pending_orders(

@@ -16,7 +16,7 @@ from gateway.ledger.log import Log
 from gateway.projections.fills import FILLS, FillRow
 from gateway.projections.snapshot import Snapshot
 from gateway.projections.tables import FILLS as FILLS_TABLE
-from gateway.projections.verify import fold_log
+from gateway.projections.verify import fold_log, legible
 
 _PERCENT_PLACES: Final = 4
 _HUNDRED: Final = Decimal(100)
@@ -122,8 +122,9 @@ async def realized_on(snapshot: Snapshot, day: date, *, upto: int | None = None)
 async def daily_performance_as_of(
     log: Log, position: int, start: date, end: date, *, strategies: Collection[str] | None = None
 ) -> DailySeries:
-    """The same, as it was known when the log ended at `position`."""
-    folding = await fold_log(log, [FILLS], upto=position)
+    """The same, as it was known when the log ended at `position`. Raises ProjectionBehind, see `legible`."""
+    with legible():
+        folding = await fold_log(log, [FILLS], upto=position)
     fills: Iterable[FillRow] = folding.rows[FILLS.name].values()
     traded: dict[date, Traded] = {}
     for fill in fills:

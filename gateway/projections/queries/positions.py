@@ -13,7 +13,7 @@ from sqlalchemy import Table, select
 
 from gateway.aggregates.exact import plus, ratio, total
 from gateway.aggregates.position.state import EVERYBODY
-from gateway.aggregates.vocabulary import ZERO, Side
+from gateway.aggregates.vocabulary import ZERO, Side, Symbol, position_stream
 from gateway.ledger.log import Log
 from gateway.projections.orders import ORDERS, OrderRow
 from gateway.projections.positions import POSITIONS, PositionRow
@@ -23,7 +23,7 @@ from gateway.projections.strategy_positions import STRATEGY_POSITIONS, StrategyP
 from gateway.projections.tables import ORDERS as ORDERS_TABLE
 from gateway.projections.tables import POSITIONS as POSITIONS_TABLE
 from gateway.projections.tables import STRATEGY_POSITIONS as STRATEGY_POSITIONS_TABLE
-from gateway.projections.verify import fold_log
+from gateway.projections.verify import fold_log, legible
 
 _SHOWN_PLACES = 6
 
@@ -86,16 +86,19 @@ async def strategy_holdings(
 async def holdings_as_of(
     log: Log, position: int, *, strategies: Collection[str] | None = None, symbol: str | None = None
 ) -> Holdings:
-    """Holdings as they were known when the log ended at `position`; None is the account's view."""
-    folding = await fold_log(log, [POSITIONS, STRATEGY_POSITIONS, ORDERS], upto=position)
+    """Holdings as they were known when the log ended at `position`; None is the account's view.
 
-    def of(name: str) -> list[Any]:
-        return [row for row in folding.rows[name].values() if symbol in (None, row.symbol)]
-
-    if strategies is None:
-        return Holdings.of(map(_account_holding, of(POSITIONS.name)), position)
-    live = [row for row in of(ORDERS.name) if row.is_live and row.strategy_id in strategies]
-    owned, account = of(STRATEGY_POSITIONS.name), of(POSITIONS.name)
+    Raises ProjectionBehind for a log this build cannot read.
+    """
+    stream = None if symbol is None else position_stream(Symbol(symbol))
+    with legible():
+        held = await fold_log(log, [POSITIONS, STRATEGY_POSITIONS], upto=position, stream=stream)
+        account: Iterable[PositionRow] = held.rows[POSITIONS.name].values()
+        if strategies is None:
+            return Holdings.of(map(_account_holding, account), position)
+        orders = await fold_log(log, [ORDERS], upto=position)
+    owned: Iterable[StrategyPositionRow] = held.rows[STRATEGY_POSITIONS.name].values()
+    live = [row for row in orders.rows[ORDERS.name].values() if row.is_live and row.strategy_id in strategies]
     return Holdings.of(_strategy_holdings(owned, account, live, strategies), position)
 
 
