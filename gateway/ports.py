@@ -311,6 +311,9 @@ class Reservations(Protocol):
     async def give_back(self, client_order_id: ClientOrderId, symbol: Symbol) -> None:
         """Drop a token this request took and the ledger never recorded."""
 
+    async def difference(self, rooms: Sequence[MirroredRoom], *, older_than_seconds: float) -> Decimal:
+        """Shares by which the room differs from these; changes nothing."""
+
     async def drift(self, rooms: Sequence[MirroredRoom], *, older_than_seconds: float) -> Decimal:
         """Shares by which the mirror differs from the ledger, corrected on the way; healthy is zero."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -54,6 +55,7 @@ LateReply = Callable[[bytes], Coroutine[Any, Any, None]]
 
 _ORDERS_PER_PAGE: Final = 500
 _PATIENCE: Final = 1.0
+_WHOLE: Final = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,8 +300,7 @@ class AlpacaBroker:
         if answer.status == 429:
             self._budget.refused(reset_in)
         else:
-            remaining = answer.headers.get("x-ratelimit-remaining", "")
-            self._budget.answered(int(remaining) if remaining.isdecimal() else None, reset_in)
+            self._budget.answered(_whole(answer, "x-ratelimit-remaining"), reset_in)
 
     def _deliver(self, body: bytes) -> None:
         """Hand an answer that came after the deadline on as one more fact."""
@@ -358,7 +359,13 @@ def _execution_order(report: ExecutionReport) -> tuple[datetime, Decimal]:
 
 
 def _seconds_until_reset(reply: Reply, now: datetime) -> float | None:
-    retry_after, reset = (reply.headers.get(name, "") for name in ("retry-after", "x-ratelimit-reset"))
-    if retry_after.isdecimal():
+    if (retry_after := _whole(reply, "retry-after")) is not None:
         return float(retry_after)
-    return max(float(reset) - now.timestamp(), 1.0) if reset.isdecimal() else None
+    reset = _whole(reply, "x-ratelimit-reset")
+    return max(reset - now.timestamp(), 1.0) if reset is not None else None
+
+
+def _whole(reply: Reply, header: str) -> int | None:
+    """A header that is a number anybody would send, else None."""
+    text = reply.headers.get(header, "")
+    return int(text) if _WHOLE.fullmatch(text) else None

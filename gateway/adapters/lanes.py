@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class LaneFull(Exception):
-    """Every thread of the lane is busy; the work was not begun."""
+    """Every thread of the lane is busy, or cannot connect; the work was not begun."""
 
 
 class Lane(Generic[C]):
@@ -70,7 +70,10 @@ class Lane(Generic[C]):
     def _do(self, work: Callable[[C], T]) -> T:
         client: C | None = getattr(self._own, "client", None)
         if client is None:
-            client = self._own.client = self._connect()
+            try:
+                client = self._own.client = self._connect()
+            except Exception as error:
+                raise LaneFull from error
             self._clients.append(client)
         return work(client)
 

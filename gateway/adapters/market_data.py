@@ -26,6 +26,7 @@ _BAR: Final = timedelta(days=1)
 _HISTORY: Final = timedelta(days=45)  # 20 trading days and the longest holidays
 _FRESH: Final = timedelta(hours=24)
 _STALE: Final = timedelta(hours=72)
+_AHEAD: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,7 @@ class AlpacaMarketData:
 
     async def quote(self, symbol: Symbol) -> Quote | None:
         body = await self._get("quote", "/stocks/quotes/latest", {"symbols": symbol})
-        now = self._clock.now()
-        return usable(_member(_member(body, "quotes"), symbol), oldest=now - self._max_age)
+        return usable(_member(_member(body, "quotes"), symbol), self._clock.now(), self._max_age)
 
     async def adv(self, symbol: Symbol) -> Decimal | None:
         """Refreshed once a day; after a failed refresh the old figure serves for two days more."""
@@ -148,7 +148,7 @@ class RedisMarketData:
             mid, at = read_number(price, "mid"), read_time(price.get("timestamp"))
         except (MirrorUnavailable, Unparsable, AttributeError):
             return None
-        if mid is None or mid <= 0 or at is None or at < self._clock.now() - self._max_age:
+        if mid is None or mid <= 0 or at is None or not _is_young(at, self._clock.now(), self._max_age):
             return None
         return Quote(mid=mid, at=at)
 
@@ -156,7 +156,7 @@ class RedisMarketData:
         return await self._volumes.adv(symbol)
 
 
-def usable(raw: Any, *, oldest: datetime) -> Quote | None:
+def usable(raw: Any, now: datetime, max_age: timedelta) -> Quote | None:
     """A two-sided, uncrossed quote that is young enough, or None."""
     if not isinstance(raw, dict):
         return None
@@ -164,9 +164,14 @@ def usable(raw: Any, *, oldest: datetime) -> Quote | None:
         bid, ask, at = read_number(raw, "bp"), read_number(raw, "ap"), read_time(raw.get("t"))
     except Unparsable:
         return None
-    if bid is None or ask is None or at is None or at < oldest or not 0 < bid <= ask:
+    if bid is None or ask is None or at is None or not _is_young(at, now, max_age) or not 0 < bid <= ask:
         return None
     return Quote(mid=(bid + ask) / 2, at=at)
+
+
+def _is_young(at: datetime, now: datetime, max_age: timedelta) -> bool:
+    """Neither old nor from a future our clock knows nothing of, in which it would never grow old."""
+    return now - max_age <= at <= now + _AHEAD
 
 
 def mean_volume(bars: list[Any], now: datetime) -> Decimal | None:

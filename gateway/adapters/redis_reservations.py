@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.adapters.redis_link import RedisLink, text
-from gateway.adapters.redis_scripts import AUDIT, GIVE_BACK, RESERVE
+from gateway.adapters.redis_scripts import AUDIT, GIVE_BACK, LOOK, RESERVE
 from gateway.aggregates.vocabulary import ZERO, ClientOrderId, Side, Symbol
 from gateway.ports import MirroredRoom, MirrorUnavailable, Reservation
 
@@ -60,6 +60,39 @@ class RedisReservations:
             (abs(_shares(after) - _shares(before)) for before, after in zip(befores, afters, strict=True)),
             start=ZERO,
         )
+
+    async def difference(self, rooms: Sequence[MirroredRoom], *, older_than_seconds: float) -> Decimal:
+        """What `drift` would find, and nothing is corrected."""
+        ours = {room.symbol: room for room in rooms}
+        symbols = msgspec.json.encode(list(ours)).decode()
+        now, shown = await self._link.run(LOOK, (), (self._generation, symbols))
+        oldest = now - round(older_than_seconds * 1000)
+        found = ZERO
+        for name, figures, tokens in shown:
+            symbol = Symbol(text(name) or "")
+            room = ours.get(symbol) or MirroredRoom(symbol=symbol, qty=ZERO, version=0)
+            try:
+                found += _difference(room, [text(figure) for figure in figures], tokens, oldest)
+            except ValueError:
+                raise MirrorUnavailable("a room in the mirror is garbage") from None
+        return found
+
+
+def _difference(room: MirroredRoom, figures: Sequence[str | None], tokens: Any, oldest: int) -> Decimal:
+    """Shares between the exposures shown and those the ledger and what is under way add up to."""
+    version, long, short = figures
+    if int(version or -1) > room.version:
+        return ZERO
+    expected = {"long": _units(room.qty), "short": -_units(room.qty)}
+    for side, leaves in room.leaves.values():
+        expected[_EXPOSURE[side]] += _units(leaves)
+    for name, fields in tokens:
+        token, (exposure, qty, recorded, at) = text(name), map(text, fields)
+        known = token in room.leaves or token in room.recorded
+        if recorded == "0" and not known and exposure in expected and int(at or 0) >= oldest:
+            expected[exposure] += int(qty or 0)
+    units = abs(expected["long"] - int(long or 0)) + abs(expected["short"] - int(short or 0))
+    return Decimal(units).scaleb(-_PLACES).normalize()
 
 
 def room_document(room: MirroredRoom) -> dict[str, Any]:

@@ -27,6 +27,11 @@ end
 
 local function not_built() return redis.error_reply('MIRROR was not built from this ledger') end
 
+local function version_in(text)
+    local ok, value = pcall(cjson.decode, text or '')
+    return ok and type(value) == 'table' and tonumber(value.version) or -1
+end
+
 local function now_ms()
     local time = redis.call('TIME')
     return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -159,11 +164,6 @@ REBUILD: Final = Script(
     + """
 local generation, state = ARGV[1], cjson.decode(ARGV[2])
 
-local function version_in(text)
-    local ok, value = pcall(cjson.decode, text or '')
-    return ok and type(value) == 'table' and tonumber(value.version) or -1
-end
-
 local function forget_everything()
     for _, symbol in ipairs(redis.call('SMEMBERS', ROOMS)) do
         local key = room_key(symbol)
@@ -228,8 +228,7 @@ if quarantine ~= '' then
 elseif redis.call('EXISTS', key) == 0 then
     return redis.error_reply('MIRROR lost ' .. key)
 end
-local known = redis.call('HGET', key, field)
-if not known or cjson.decode(known).version <= tonumber(version) then
+if version_in(redis.call('HGET', key, field)) <= tonumber(version) then
     redis.call('HSET', key, field, text)
 end
 return 'OK'
@@ -317,5 +316,26 @@ for name, after in pairs(exposures(all)) do
     table.insert(pairs_found, after)
 end
 return pairs_found
+"""
+)
+
+# ARGV: generation, symbols as JSON. Returns the time, and of these rooms and all that are shown: symbol,
+# {version, long, short}, and every token as id and {side, qty, recorded, at}. Changes nothing.
+LOOK: Final = Script(
+    _COMMON
+    + """
+if not built_for(ARGV[1]) then return not_built() end
+local named, rooms = {}, {}
+for _, symbol in ipairs(cjson.decode(ARGV[2])) do named[symbol] = true end
+for _, symbol in ipairs(redis.call('SMEMBERS', ROOMS)) do named[symbol] = true end
+for symbol in pairs(named) do
+    local key, tokens = room_key(symbol), {}
+    for _, id in ipairs(redis.call('SMEMBERS', key .. ':tokens')) do
+        local name = key .. ':token:' .. id
+        table.insert(tokens, {id, redis.call('HMGET', name, 'side', 'qty', 'recorded', 'at')})
+    end
+    table.insert(rooms, {symbol, redis.call('HMGET', key, 'version', 'long', 'short'), tokens})
+end
+return {now_ms(), rooms}
 """
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from fastapi import Query
+from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
 
 from gateway.api.deps import House
 from gateway.api.json_types import instant_from_text
+from gateway.api.roles import Principal
 
 _POSITION: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 AsOf = Annotated[
@@ -33,6 +34,13 @@ async def position_of(as_of: str | None, house: House) -> int | None:
     if instant > house.clock.now():
         raise _invalid("lies in the future")
     return await house.ledger.log.position_at(instant)
+
+
+async def scanned_to(as_of: str | None, request: Request, house: House, caller: Principal) -> int | None:
+    """As `position_of`, for answers that fold the log: how often is limited. Raises RateLimited."""
+    if as_of is not None:
+        await house.limiter(request, "as_of_read", caller)
+    return await position_of(as_of, house)
 
 
 def _invalid(words: str) -> RequestValidationError:

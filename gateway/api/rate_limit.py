@@ -51,6 +51,7 @@ def rate_rules(
         "order_events_read": audit,
         "events_stream": control,
         "ledger_verify": RateRule(limit=6, window=60),
+        "as_of_read": RateRule(limit=30, window=60),
     }
 
 

@@ -52,12 +52,6 @@ class BodyTooSlow(Refusal):
     code = "request_timeout"
 
 
-class RequestInvalid(Refusal):
-    """A request that reads well but asks for what cannot be: ranges, positions beyond the head."""
-
-    code = "request_validation"
-
-
 class StaleRequest(Refusal):
     code = "stale_request"
 
@@ -116,7 +110,3 @@ class WebhookUnavailable(Unavailable):
 
 class WebhookBodyInvalid(Refusal):
     code = "webhook_body_invalid"
-
-
-class Draining(Refusal):
-    code = "draining"

@@ -54,7 +54,10 @@ class OneKey:
 
 @dataclass(slots=True)
 class PublishedKeys:
-    """A JWKS address: cached for ten minutes; an unknown id refetches at most once a minute."""
+    """A JWKS address: cached for ten minutes; an unknown id refetches at most once a minute.
+
+    As long as nothing was ever fetched it is asked again after two seconds.
+    """
 
     url: str
     clock: Clock
@@ -65,6 +68,7 @@ class PublishedKeys:
 
     CACHED_SECONDS: Final = 600.0
     REFETCH_SECONDS: Final = 60.0
+    RETRY_SECONDS: Final = 2.0
 
     async def key_for(self, token: str, kid: str | None) -> Any:
         async with self._lock:
@@ -78,7 +82,8 @@ class PublishedKeys:
 
     def _is_due(self, kid: str | None) -> bool:
         now = self.clock.monotonic()
-        if self._asked_at is not None and now - self._asked_at < self.REFETCH_SECONDS:
+        pause = self.RETRY_SECONDS if self._fetched_at is None else self.REFETCH_SECONDS
+        if self._asked_at is not None and now - self._asked_at < pause:
             return False
         return (
             self._fetched_at is None or now - self._fetched_at > self.CACHED_SECONDS or kid not in self._keys
@@ -107,6 +112,8 @@ class TokenRules:
     issuer: str
     audience: str
     skew_seconds: int
+    services: frozenset[str] = frozenset()
+    """The only services whose tokens are believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +155,7 @@ async def read_token(token: str, rules: TokenRules) -> Claimed:
     if not 0 <= expires - issued <= LONGEST_LIFE.total_seconds():
         raise InvalidToken("the token lives longer than 24 hours")
     return Claimed(
-        principal=_principal(claims),
+        principal=_principal(claims, rules.services),
         issued=issued,
         expires=expires,
         not_before=_seconds(claims.get("nbf", 0)),
@@ -193,12 +200,14 @@ def _seconds(value: object) -> float:
     return value
 
 
-def _principal(claims: Mapping[str, Any]) -> Principal:
+def _principal(claims: Mapping[str, Any], services: frozenset[str]) -> Principal:
     sub, kind, strategies = claims["sub"], claims.get("type", "user"), claims.get("strategies", [])
     if not isinstance(sub, str) or not 1 <= len(sub) <= 128 or not sub.isprintable():
         raise InvalidToken("the token has no usable subject")
     if kind not in (ActorKind.USER, ActorKind.SERVICE):
         raise InvalidToken("the token is neither a user's nor a service's")
+    if kind == ActorKind.SERVICE and sub not in services:
+        raise InvalidToken("the service is not known here")
     known = SERVICES.get(sub) if kind == ActorKind.SERVICE else ROLES.get(str(claims.get("role")))
     return Principal(
         sub=sub,

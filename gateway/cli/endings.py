@@ -15,7 +15,7 @@ from rich.text import Text
 
 from gateway.adapters.embedded import EmbeddedServerFailed
 from gateway.aggregates.refusals import LedgerUnavailable, Refusal
-from gateway.projections.rebuild import RebuildUnproven
+from gateway.projections.rebuild import RebuildRefused, RebuildUnproven
 from gateway.settings import ConfigurationErrors
 
 FAILED: Final = 1
@@ -50,7 +50,14 @@ def explained() -> Iterator[Console]:
         _end(FAILED, refusal.text)
     except httpx2.TransportError as error:
         _end(FAILED, f"a server stopped answering: {error}")
-    except (CommandFailed, EmbeddedServerFailed, RebuildUnproven, ValueError, PermissionError) as error:
+    except (
+        CommandFailed,
+        EmbeddedServerFailed,
+        RebuildRefused,
+        RebuildUnproven,
+        ValueError,
+        PermissionError,
+    ) as error:
         _end(FAILED, str(error))
 
 

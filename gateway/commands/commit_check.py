@@ -7,12 +7,17 @@ two intents can both pass on a state the other has changed.
 from __future__ import annotations
 
 from gateway.aggregates.position.state import Position
-from gateway.aggregates.refusals import CircuitBreakerTripped, KillSwitchEngaged
 from gateway.aggregates.vocabulary import Ticket, position_stream
-from gateway.commands.gates.safety import refuse_quarantined
-from gateway.commands.gates.walk import RiskRules, Walk
+from gateway.commands.gates.safety import refuse_engaged, refuse_quarantined, refuse_tripped
+from gateway.commands.gates.walk import Walk
 from gateway.commands.reduce_only import HoldingMoved, refuse_beyond_closable, refuse_increase
-from gateway.commands.safety_view import CIRCUIT_BREAKER, scopes_covering, switch_stream
+from gateway.commands.safety_view import (
+    CIRCUIT_BREAKER,
+    mirrored_breaker,
+    mirrored_switch,
+    scopes_covering,
+    switch_stream,
+)
 from gateway.ledger.decision import States
 
 
@@ -22,7 +27,8 @@ def judge(walk: Walk, states: States) -> None:
     position = states[position_stream(ticket.symbol)]
     if not walk.getting_out:
         refuse_engaged_scopes(ticket, states)
-        refuse_tripped_breaker(walk.around.rules, states)
+        if walk.around.rules.circuit_breaker_enabled:
+            refuse_tripped(mirrored_breaker(states[CIRCUIT_BREAKER], states.version(CIRCUIT_BREAKER)))
         _refuse_quarantine(ticket, position)
     if walk.holding is not None:
         if states.version(position_stream(ticket.symbol)) != walk.holding.version:
@@ -39,26 +45,10 @@ def _refuse_quarantine(ticket: Ticket, position: Position | None) -> None:
 
 def refuse_engaged_scopes(ticket: Ticket, states: States) -> None:
     """Raises KillSwitchEngaged."""
-    for scope in scopes_covering(ticket.strategy_id, ticket.symbol):
-        switch = states[switch_stream(scope)]
-        if switch is not None and switch.engaged:
-            kind, _, target = scope.partition(":")
-            raise KillSwitchEngaged(
-                f"new orders are blocked ({scope}, by {switch.engaged_by}: {switch.reason})",
-                scope=kind,
-                target=target or None,
-                engaged_by=switch.engaged_by,
-                engaged_at=switch.engaged_at,
-                reason=switch.reason,
-            )
-
-
-def refuse_tripped_breaker(rules: RiskRules, states: States) -> None:
-    """Raises CircuitBreakerTripped, unless configuration switched the breaker off."""
-    breaker = states[CIRCUIT_BREAKER]
-    if rules.circuit_breaker_enabled and breaker is not None and breaker.tripped:
-        raise CircuitBreakerTripped(
-            f"trading is stopped ({breaker.trip_reason})",
-            trip_reason=breaker.trip_reason,
-            tripped_at=breaker.tripped_at,
-        )
+    scopes = scopes_covering(ticket.strategy_id, ticket.symbol)
+    touched = ((scope, states[switch_stream(scope)]) for scope in scopes)
+    refuse_engaged(
+        mirrored_switch(scope, switch, states.version(switch_stream(scope)))
+        for scope, switch in touched
+        if switch is not None
+    )

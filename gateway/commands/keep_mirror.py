@@ -158,6 +158,11 @@ class KeepMirror:
             _log.error("room in Redis differed from the ledger", drift=str(drift))
         return drift
 
+    async def drift(self) -> Decimal:
+        """What `audit` would find, without correcting it. Raises MirrorUnavailable."""
+        state = await self._state()
+        return await self.reservations.difference(state.rooms, older_than_seconds=self.token_age_seconds)
+
     async def audit_when_possible(self) -> None:
         """The periodic audit; without Redis there is nothing to compare, and the gates refuse anyway."""
         with suppress(MirrorUnavailable):

@@ -41,10 +41,10 @@ class LastLook:
     async def __call__(self, ticket: Ticket) -> None:
         """Raises one of REFUSALS."""
         reading = await self._shared(ticket)
-        refuse_engaged(reading)
+        refuse_engaged(reading.switches.values())
         if self.around.rules.circuit_breaker_enabled:
             require_current_breaker(self.around, reading)
-            refuse_tripped(reading)
+            refuse_tripped(reading.breaker)
 
     async def _shared(self, ticket: Ticket) -> MirrorReading:
         key = ticket.strategy_id, ticket.symbol

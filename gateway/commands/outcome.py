@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from gateway.aggregates.order.events import OrderEvent
@@ -226,12 +226,4 @@ def _order(amended: Amendment) -> Order:
 
 
 def _retry(settled: Settled, seconds: int) -> Settled:
-    if settled.refused is None:
-        return settled
-    return Settled(
-        order=settled.order,
-        position=settled.position,
-        refused=settled.refused,
-        words=settled.words,
-        retry_after=seconds,
-    )
+    return settled if settled.refused is None else replace(settled, retry_after=seconds)

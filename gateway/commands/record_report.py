@@ -61,7 +61,10 @@ class RecordReport:
         """Record one fact once. Raises LedgerUnavailable and BrokerUnreadable; then it must come again."""
         report, known = await self._locate(report)
         if known is not None and _is_of_another(known, report):
-            report, known = replace(report, client_order_id=None), None
+            report = replace(report, client_order_id=None)
+            if report.order_id is None or known.client_order_id == _orphan_id(report):
+                return await self._unmatched(report, inbox_id)  # one broker id cannot be two orders
+            known = None
         symbol = known.ticket.symbol if known is not None else _orphan_symbol(report)
         if symbol is None:
             return await self._unmatched(report, inbox_id)

@@ -50,7 +50,6 @@ def safety_streams(ticket: Ticket) -> tuple[str, ...]:
     return (
         *(switch_stream(scope) for scope in scopes_covering(ticket.strategy_id, ticket.symbol)),
         CIRCUIT_BREAKER,
-        RECON_GATE,
     )
 
 

@@ -12,8 +12,6 @@ import msgspec
 from gateway.ledger.connection import Pool, reading
 from gateway.ledger.envelope import instant
 
-UNPARSED: Final = "unparsed"
-
 KEEP: Final = """
     insert into ledger.inbox (source, received_at, headers, raw) values (%s, %s, %s, %s) returning inbox_id
 """
@@ -22,29 +20,24 @@ SETTLE: Final = """
     select %(inbox_id)s, 1 + count(*), %(disposition)s, %(position)s
       from ledger.inbox_result where inbox_id = %(inbox_id)s
 """
-UNSETTLED: Final = """
-    select i.inbox_id, i.source, i.received_at, i.headers, i.raw, newest.attempt, newest.disposition
+PENDING: Final = """
+    select i.inbox_id, i.source, i.received_at, i.headers, i.raw
       from ledger.inbox i
-      left join lateral (select r.attempt, r.disposition from ledger.inbox_result r
-           where r.inbox_id = i.inbox_id order by r.attempt desc limit 1) as newest on true
-     where i.inbox_id > %(after)s and {condition}
+     where i.inbox_id > %(after)s
+       and not exists (select from ledger.inbox_result r where r.inbox_id = i.inbox_id)
      order by i.inbox_id limit %(limit)s
 """
-PENDING: Final = UNSETTLED.format(condition="newest.attempt is null")
-DEAD: Final = UNSETTLED.format(condition="coalesce(newest.disposition, %(unparsed)s) = %(unparsed)s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message as received; `attempts` counts how often somebody tried to make something of it."""
+    """A message as received."""
 
     inbox_id: int
     source: str
     received_at: datetime
     headers: Mapping[str, str]
     raw: bytes
-    attempts: int
-    disposition: str | None
 
 
 class Inbox:
@@ -72,16 +65,8 @@ class Inbox:
 
     async def pending(self, *, after: int = 0, limit: int = 100) -> list[Message]:
         """Messages nobody has settled yet, oldest first."""
-        return await self._messages(PENDING, after, limit)
-
-    async def dead_letters(self, *, after: int = 0, limit: int = 100) -> list[Message]:
-        """Messages without a result or that could not be parsed, oldest first."""
-        return await self._messages(DEAD, after, limit)
-
-    async def _messages(self, query: str, after: int, limit: int) -> list[Message]:
-        values = {"after": after, "limit": limit, "unparsed": UNPARSED}
         async with reading(self._pool) as cursor:
-            await cursor.execute(query, values)
+            await cursor.execute(PENDING, {"after": after, "limit": limit})
             rows = await cursor.fetchall()
         return [
             Message(
@@ -90,8 +75,6 @@ class Inbox:
                 received_at=instant(row[2]),
                 headers=msgspec.json.decode(row[3], type=dict[str, str]),
                 raw=row[4],
-                attempts=row[5] or 0,
-                disposition=row[6],
             )
             for row in rows
         ]

@@ -183,6 +183,7 @@ def token_rules(settings: Settings, clock: Clock) -> TokenRules:
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
         skew_seconds=int(settings.clock_skew_seconds),
+        services=frozenset(settings.allowed_service_ids),
     )
 
 

@@ -14,13 +14,13 @@ from gateway.aggregates.refusals import Refusal
 from gateway.ledger.catalog import CATALOG
 from gateway.projections.catalog import named
 from gateway.projections.offline import rebuild_tables
-from gateway.projections.rebuild import URL_VARIABLE, RebuildUnproven
+from gateway.projections.rebuild import URL_VARIABLE, RebuildRefused, RebuildUnproven
 
 
 def main(names: Sequence[str]) -> int:
     try:
         proofs = asyncio.run(rebuild_tables(os.environ[URL_VARIABLE], CATALOG, named(names)))
-    except (Refusal, RebuildUnproven) as reason:
+    except (Refusal, RebuildRefused, RebuildUnproven) as reason:
         sys.stderr.write(f"{', '.join(names)}: not rebuilt: {reason}\n")
         return 1
     for proof in proofs:

@@ -126,22 +126,28 @@ class Projections:
         return task
 
     async def _run_child(self, names: Sequence[str]) -> bool:
-        """Whether the rebuild went through; the child itself says on stderr why it did not."""
+        """Whether the rebuild went through; why it did not stays beside the old table, for all to see."""
         child = await asyncio.create_subprocess_exec(
             *self._rebuild_command,
             *names,
             env={**os.environ, URL_VARIABLE: self._url},
             stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
         )
         try:
-            failed = await child.wait() != 0
+            _, said = await child.communicate()
         except asyncio.CancelledError:
             child.terminate()
             await child.wait()
             raise
-        if failed:
-            logger.error("projections.rebuild_failed", extra={"projections": list(names)})
-        return not failed
+        if child.returncode:
+            why = said.decode(errors="replace").strip()
+            logger.error("projections.rebuild_failed", extra={"projections": list(names), "error": why})
+            with suppress(*AWAY):
+                async with connected(self._url) as connection:
+                    last_line = why.rpartition("\n")[2] or f"ended with {child.returncode}"
+                    await registry.remark(connection, names, f"the rebuild failed: {last_line}")
+        return not child.returncode
 
     async def _renew(self) -> None:
         """Rebuild in a child process what following cannot bring up to date soon, until nothing is left."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any, Final
 
+from psycopg import errors
+
 from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.ledger.bell import Bell, listen
 from gateway.ledger.connection import UNAVAILABLE, conninfo
@@ -29,7 +31,9 @@ IDLE_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = (0.5, 30.0)
 """First and longest pause before a parked projection or a lost connection is tried again."""
 AWAY: Final = (LedgerUnavailable, *UNAVAILABLE)
-"""The database is not there: nobody's fault here, so nothing is parked."""
+"""The database does not answer: nobody's fault here, so nothing is parked."""
+HELD_UP: Final = (errors.LockNotAvailable, errors.QueryCanceled)
+"""It does answer; something keeps us from one table, and must not keep the others."""
 
 logger = logging.getLogger(__name__)
 
@@ -160,19 +164,26 @@ class Follower:
         """Apply a batch; where it fails, narrow it down to one projection and one event, and park that."""
         try:
             await self._apply(connection, group, batch)
-        except AWAY:
-            raise
+        except AWAY as error:
+            if not isinstance(error, HELD_UP):
+                raise
+            await self._narrow(connection, group, batch, error)
         except Exception as error:  # noqa: BLE001 - whatever a fold raises stops its projection, not the others
-            if len(group) > 1:
-                for member in group:
-                    await self._advance(connection, [member], batch)
-            elif len(batch) > 1:
-                middle = len(batch) // 2
-                await self._advance(connection, group, batch[:middle])
-                if group[0].position == batch[middle].position - 1:
-                    await self._advance(connection, group, batch[middle:])
-            else:
-                await self._park(connection, group[0], batch[0], error)
+            await self._narrow(connection, group, batch, error)
+
+    async def _narrow(
+        self, connection: Connection, group: Sequence[Member], batch: Sequence[Recorded], error: Exception
+    ) -> None:
+        if len(group) > 1:
+            for member in group:
+                await self._advance(connection, [member], batch)
+        elif len(batch) > 1 and not isinstance(error, HELD_UP):
+            middle = len(batch) // 2
+            await self._advance(connection, group, batch[:middle])
+            if group[0].position == batch[middle].position - 1:
+                await self._advance(connection, group, batch[middle:])
+        else:
+            await self._park(connection, group[0], batch[0], error)
 
     async def _apply(
         self, connection: Connection, group: Sequence[Member], batch: Sequence[Recorded]
@@ -198,7 +209,8 @@ class Follower:
         member.failures += 1
         member.retry_at = asyncio.get_running_loop().time() + pause
         logger.error("projections.parked", extra={"projection": member.name, "error": member.error})
-        await registry.park(connection, member.name, member.error)
+        if member.shelf is not None:
+            await registry.park(connection, member.name, member.shelf.table_name, member.error)
 
     def _announce(self) -> None:
         self._progress.set()

@@ -27,6 +27,10 @@ Progress = Callable[[int, int], None]
 """Called with the position folded so far and the head of the log."""
 
 
+class RebuildRefused(Exception):
+    """The table that answers is a newer build's, and an older build must not take its place."""
+
+
 class RebuildUnproven(Exception):
     """The side table does not equal the fold of the log; the old table stays."""
 
@@ -133,7 +137,8 @@ async def rebuild(
 ) -> list[Comparison]:
     """Rebuild read tables while the old ones go on answering; what is returned is the proof of each.
 
-    Raises RebuildInProgress when one of them is being rebuilt already, in whatever process.
+    Raises RebuildInProgress when one of them is being rebuilt already, in whatever process, and
+    RebuildRefused.
     """
     names = sorted(projection.name for projection in projections)
     async with connected(url, hurried=False) as connection:
@@ -141,6 +146,9 @@ async def rebuild(
             await registry.claim_rebuild(connection, name)
         await open_tables(connection, projections)
         standing = await registry.entries(connection, names)
+        for projection in projections:
+            if standing[projection.name].version > projection.version:
+                raise RebuildRefused(f"{projection.name} was made by a newer build")
         generations = {name: standing[name].generation + 1 for name in names}
         for entry in standing.values():
             await _sweep(connection, entry)

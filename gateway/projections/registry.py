@@ -63,17 +63,25 @@ async def enter(connection: Connection, entry: Entry) -> bool:
 async def advance(connection: Connection, names: Sequence[str], position: int) -> None:
     """Move the checkpoints. Belongs into the transaction that writes the rows."""
     await connection.execute(
-        "update read.projection set position = %s, state = %s, last_error = null,"
-        " updated_at = clock_timestamp() where name = any(%s)",
-        (position, LIVE, list(names)),
+        "update read.projection set position = %s, updated_at = clock_timestamp(),"
+        " last_error = case when state = %s then last_error end, state = %s where name = any(%s)",
+        (position, LIVE, LIVE, list(names)),
     )
 
 
-async def park(connection: Connection, name: str, error: str) -> None:
+async def park(connection: Connection, name: str, table_name: str, error: str) -> None:
+    """Take a table out of service, unless another has taken its place."""
     await connection.execute(
         "update read.projection set state = %s, last_error = %s, updated_at = clock_timestamp()"
-        " where name = %s",
-        (FAILED, error, name),
+        " where name = %s and table_name = %s",
+        (FAILED, error, name, table_name),
+    )
+
+
+async def remark(connection: Connection, names: Sequence[str], error: str) -> None:
+    """Leave word of a rebuild that failed; the old table goes on answering."""
+    await connection.execute(
+        "update read.projection set last_error = %s where name = any(%s)", (error, list(names))
     )
 
 

@@ -15,10 +15,12 @@ from sqlalchemy.sql import ClauseElement
 from gateway.aggregates.refusals import ProjectionBehind
 from gateway.ledger.connection import UNAVAILABLE, away, conninfo
 from gateway.projections import registry, sql, tables
+from gateway.projections.catalog import PROJECTIONS
 from gateway.projections.connection import Connection
 
 ROLE: Final = "ledger_app"
 POOL_SECONDS: Final = 2.0
+VERSIONS: Final = {projection.name: projection.version for projection in PROJECTIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,18 @@ class Snapshot:
     entries: Mapping[str, registry.Entry]
 
     def table(self, template: Table) -> Table:
-        """The live table of a projection. Raises ProjectionBehind while it is parked or not yet there."""
+        """The live table of a projection.
+
+        Raises ProjectionBehind while it is parked, not yet there, or made by another version of its fold.
+        """
         entry = self.entries.get(template.name)
         if entry is None or not entry.well:
-            why = entry.last_error if entry else "it was never built"
-            raise ProjectionBehind(f"{template.name} cannot be read: {why}", projection=template.name)
-        return tables.physical(template, entry.table_name)
+            why = "it was never built" if entry is None else "it is parked"
+        elif entry.version != VERSIONS.get(template.name, entry.version):
+            why = "another build made it, and it is being made anew"
+        else:
+            return tables.physical(template, entry.table_name)
+        raise ProjectionBehind(f"{template.name} cannot be read: {why}", projection=template.name)
 
     def position(self, *templates: Table) -> int:
         """The position up to which every one of these tables has read the log."""

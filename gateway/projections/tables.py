@@ -24,19 +24,6 @@ SCHEMA: Final = "read"
 _TEMPLATES: Final = MetaData(schema=SCHEMA)
 _INSTANT: Final = DateTime(timezone=True)
 
-REGISTRY: Final = Table(
-    "projection",
-    MetaData(schema=SCHEMA),
-    Column("name", Text, primary_key=True),
-    Column("version", Integer, nullable=False),
-    Column("generation", Integer, nullable=False),
-    Column("table_name", Text, nullable=False),
-    Column("position", BigInteger, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("last_error", Text),
-    Column("updated_at", _INSTANT, nullable=False),
-)
-
 ORDERS: Final = Table(
     "orders",
     _TEMPLATES,

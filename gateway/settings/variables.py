@@ -215,9 +215,9 @@ class Settings(BaseModel):
     stale_slice_expiry_seconds: Wait = 86_400
     """Age at which an unreleased slice expires; 0 = never"""
     reduce_only_lock_timeout_seconds: Annotated[Seconds, Ge(1)] = 30
-    """Lease of a reduce-only order on its symbol"""
+    """Kept for configurations that set it; no lease is taken (docs/adr/0004)"""
     reduce_only_lock_blocking_seconds: Wait = 10
-    """Longest wait for that lease"""
+    """Kept as well; a holding that moves is read again instead"""
 
     performance_cache_ttl: Annotated[WholeSeconds, Ge(0)] = 300
     """How long a performance answer is reused; 0 = no cache"""

@@ -142,6 +142,7 @@ async def test_the_embedded_source_always_has_an_answer() -> None:
         ({"mid": "100.005", "timestamp": "2026-11-20T19:59:50Z"}, Decimal("100.005")),
         ({"mid": 100.005, "timestamp": "2026-11-20T19:59:50Z"}, Decimal("100.005")),
         ({"mid": "100", "timestamp": "2026-11-20T19:00:00Z"}, None),
+        ({"mid": "100", "timestamp": "2026-11-20T20:00:06Z"}, None),
         ({"mid": "0", "timestamp": "2026-11-20T19:59:50Z"}, None),
         ({"mid": "dear", "timestamp": "2026-11-20T19:59:50Z"}, None),
         ({"mid": "100"}, None),

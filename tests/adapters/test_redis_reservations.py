@@ -277,3 +277,28 @@ async def test_a_token_that_vanished_while_its_order_works_is_still_counted_and_
     assert not (await take(room, "b", BUY, "300")).granted
     assert await room.drift([held], older_than_seconds=60) == 0
     assert not (await take(room, "a", BUY, "800")).fresh
+
+
+async def test_looking_for_a_difference_finds_what_an_audit_would_and_changes_nothing(
+    mirror: RedisSafetyMirror, room: RedisReservations, server: redis.Redis
+) -> None:
+    held = ledger("100", a=(BUY, "40"), b=(SELL, "10.5"))
+    await build(mirror, held)
+    await take(room, "under-way", BUY, "5")
+    assert await room.difference([held], older_than_seconds=60) == 0
+    server.hincrby("position_reservation:AAPL", "long", 7_500_000_000)
+    for _ in range(2):
+        assert await room.difference([held], older_than_seconds=60) == Decimal("7.5")
+    assert await room.difference([held], older_than_seconds=-1) == Decimal("12.5")
+    assert await room.drift([held], older_than_seconds=60) == Decimal("7.5")
+
+
+@pytest.mark.parametrize("field", ["version", "long"])
+async def test_a_room_of_garbage_is_no_difference_but_no_mirror(
+    mirror: RedisSafetyMirror, room: RedisReservations, server: redis.Redis, field: str
+) -> None:
+    held = ledger("100")
+    await build(mirror, held)
+    server.hset("position_reservation:AAPL", field, "rubbish")
+    with pytest.raises(MirrorUnavailable):
+        await room.difference([held], older_than_seconds=60)

@@ -94,7 +94,7 @@ def test_an_order_beyond_the_limit_is_refused_with_the_worst_case(
     refusal = asks(given(evolve, *events), side, qty).then_refused(  # type: ignore[attr-defined]
         PositionLimitExceeded, symbol="AAPL", max_position_size=1000, would_be=would_be
     )
-    assert refusal.detail == f"position_reservation: Position limit exceeded: {would_be} > 1000"
+    assert refusal.detail == f"Position limit exceeded: {would_be} > 1000"
 
 
 def test_the_same_order_takes_room_once() -> None:

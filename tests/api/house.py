@@ -127,6 +127,7 @@ def token_rules(key: str = JWT_SECRET, algorithm: str = "HS256") -> TokenRules:
         issuer="trading-platform-web-console",
         audience="trading-platform-api",
         skew_seconds=30,
+        services=SERVICES.allowed,
     )
 
 

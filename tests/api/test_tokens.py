@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -255,3 +256,10 @@ def test_a_scope_and_its_members_agree() -> None:
             )
             for name in ("a", "b", *PSEUDO_STRATEGIES):
                 assert caller.sees(name) is (caller.scope is None or name in caller.scope)
+
+
+async def test_a_service_that_was_withdrawn_is_not_believed_with_a_token_either() -> None:
+    straw = straw_house(rules=replace(token_rules(), services=frozenset()))
+    headers = straw.bearer(None, sub="orchestrator", kind=ActorKind.SERVICE)
+    answer = await straw.ask("GET", "/api/v1/positions", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")

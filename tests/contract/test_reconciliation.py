@@ -45,7 +45,7 @@ async def test_a_fill_the_stream_lost_is_repaired_from_the_activities(house: Hou
         (Decimal(4), Decimal(90)),
         (Decimal(6), Decimal("89.5")),
     ]
-    assert await holds(house, "10")
+    assert await holds(house, "10"), await house.position()
 
 
 async def test_a_second_pass_writes_nothing_outside_its_own_stream(house: House) -> None:
@@ -92,7 +92,7 @@ async def test_a_fill_no_source_explains_is_inferred_and_later_replaced(house: H
     await reconcile(house)
     replaced = await house.order(order["client_order_id"])
     assert (replaced["filled_qty"], replaced["flags"]) == ("10", [])
-    assert await holds(house, "10")
+    assert await holds(house, "10"), await house.position()
 
 
 async def test_an_order_nobody_here_sent_quarantines_its_symbol_once(house: House) -> None:
@@ -169,7 +169,7 @@ async def test_a_broker_that_cannot_be_read_closes_nothing_and_proves_nothing(
     assert (status["open_breaks"], status["gate"]) == (1, "open")
     assert status["last_error"]
     assert (await house.order(open_order["client_order_id"]))["status"] == "new"
-    assert await holds(house, "10")
+    assert await holds(house, "10"), await house.position()
 
 
 async def test_an_unreadable_list_of_fills_compares_no_positions(house: House) -> None:
@@ -245,7 +245,7 @@ async def test_frames_out_of_order_or_twice_book_each_execution_once(
     found = await house.until_status(order["client_order_id"], "filled")
     assert (found["filled_qty"], found["flags"]) == ("10", [])
     assert sorted(trade.last_qty for trade in await executions(house)) == [1, 2, 3, 4]
-    assert await holds(house, "10")
+    assert await holds(house, "10"), await house.position()
 
 
 async def test_what_fills_while_the_stream_is_away_is_booked_when_it_is_back(house: House) -> None:
@@ -253,7 +253,7 @@ async def test_what_fills_while_the_stream_is_away_is_booked_when_it_is_back(hou
     house.exchange.ctl("POST", "connections/all/drop", {"code": 1006})
     fill_at_exchange(house, order, "10", "90")
     await house.until_status(order["client_order_id"], "filled")
-    assert await holds(house, "10")
+    assert await holds(house, "10"), await house.position()
 
 
 async def test_two_gateways_on_one_ledger_share_its_limits_and_its_orders(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import psycopg
+
 from gateway.ledger.ledger import Ledger
 
 RECEIVED_AT = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -14,28 +16,25 @@ async def test_a_message_is_kept_byte_for_byte(ledger: Ledger) -> None:
     (message,) = await ledger.inbox.pending()
     assert (message.inbox_id, message.source, message.raw) == (inbox_id, "webhook", b'\xff{"a": 1.10}')
     assert (message.received_at, message.headers) == (RECEIVED_AT, {"X-Id": "7"})
-    assert (message.attempts, message.disposition) == (0, None)
 
 
-async def test_a_settled_message_is_neither_pending_nor_dead(ledger: Ledger) -> None:
+async def test_a_settled_message_is_not_pending_any_more(ledger: Ledger) -> None:
     inbox_id = await ledger.inbox.keep("webhook", b"{}", RECEIVED_AT)
     await ledger.inbox.settle(inbox_id, "duplicate")
     assert await ledger.inbox.pending() == []
-    assert await ledger.inbox.dead_letters() == []
 
 
-async def test_the_newest_result_decides_whether_a_message_is_dead(ledger: Ledger) -> None:
+async def test_what_became_of_a_message_is_added_and_never_changed(ledger: Ledger, database: str) -> None:
     inbox_id = await ledger.inbox.keep("webhook", b"?", RECEIVED_AT)
-    forgotten = await ledger.inbox.keep("stream", b"{}", RECEIVED_AT)
     await ledger.inbox.settle(inbox_id, "unparsed")
-    await ledger.inbox.settle(inbox_id, "unparsed")
-    dead = await ledger.inbox.dead_letters()
-    assert [(m.inbox_id, m.attempts, m.disposition) for m in dead] == [
-        (inbox_id, 2, "unparsed"),
-        (forgotten, 0, None),
-    ]
     await ledger.inbox.settle(inbox_id, "applied", 17)
-    assert [m.inbox_id for m in await ledger.inbox.dead_letters()] == [forgotten]
+    with psycopg.connect(database) as owner:
+        results = owner.execute(
+            "select attempt, disposition, position from ledger.inbox_result where inbox_id = %s"
+            " order by attempt",
+            (inbox_id,),
+        ).fetchall()
+    assert results == [(1, "unparsed", None), (2, "applied", 17)]
 
 
 async def test_messages_are_listed_oldest_first_page_by_page(ledger: Ledger) -> None:

@@ -52,7 +52,6 @@ async def test_reading_filters_by_stream_by_name_and_by_position(ledger: Ledger)
     assert await positions(name="account.opened") == [1, 2]
     assert await positions(name="account.open") == []
     assert [event.position for event in await ledger.log.stream(A, upto=3)] == [1, 3]
-    assert [event.command_index for event in await ledger.log.by_command("twice")] == [0, 1]
     assert [[e.position for e in batch] async for batch in ledger.log.scan(batch=2)] == [[1, 2], [3, 4], [5]]
     assert [[e.position for e in batch] async for batch in ledger.log.scan(after=1, upto=3)] == [[2, 3]]
 

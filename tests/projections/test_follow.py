@@ -21,6 +21,8 @@ from gateway.ledger.catalog_types import Catalog, StreamKind
 from gateway.ledger.envelope import Recorded
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.migrate import upgrade
+from gateway.projections import registry
+from gateway.projections.connection import connected
 from gateway.projections.follow import IDLE_SECONDS
 from gateway.projections.projection import Key
 from gateway.projections.rebuild import URL_VARIABLE, rebuild
@@ -115,6 +117,27 @@ async def test_a_projection_that_fails_is_parked_and_goes_on_when_it_can_while_o
         await engine.wait_for(end, timeout=5)
         assert table(database, "labels") == {"red": (Decimal(23), 11, 11)}
         assert {s.state for s in await engine.status()} == {Condition.LIVE}
+
+
+async def test_a_table_somebody_keeps_locked_parks_its_projection_alone(database: str) -> None:
+    async with opened(database) as ledger, following(database, ledger) as engine:
+        await engine.wait_for(await record(ledger, ("1", "red")), timeout=5)
+        with psycopg.connect(database) as other:
+            other.execute("lock table read.labels_v1_1 in access exclusive mode")
+            end = await record(ledger, ("1", "red"))
+            await engine.wait_for(end, ["tallies"], timeout=5)
+            await until(lambda: "labels" in engine.failures)
+        await until(lambda: not engine.failures)
+        await engine.wait_for(end, timeout=5)
+        assert engine.interruptions == 0
+
+
+async def test_parking_an_old_table_leaves_the_one_in_its_place_alone(database: str) -> None:
+    async with opened(database) as ledger, following(database, ledger) as engine:
+        await engine.wait_for(await record(ledger, ("1", "red")), timeout=5)
+    async with connected(database) as connection:
+        await registry.park(connection, "labels", "labels_v1_0", "of long ago")
+        assert (await registry.entries(connection))["labels"].well
 
 
 async def test_a_table_that_refuses_a_row_parks_its_projection_alone(database: str) -> None:

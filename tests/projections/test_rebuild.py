@@ -17,7 +17,7 @@ from gateway.projections import engine as engine_module
 from gateway.projections import registry
 from gateway.projections.connection import connected
 from gateway.projections.projection import Key
-from gateway.projections.rebuild import RebuildUnproven, rebuild
+from gateway.projections.rebuild import RebuildRefused, RebuildUnproven, rebuild
 from gateway.projections.standing import Condition
 from gateway.projections.verify import verify_projections
 from tests.projections.tally import (
@@ -190,6 +190,32 @@ async def test_a_table_edited_by_hand_is_found_and_a_rebuild_heals_it(
         assert len(getattr(proofs["labels"], finding)) == 1
         await rebuild(database, ledger.log, [LABELS])
         assert all(proof.equal for proof in await verify_projections(database, ledger.log, BOTH))
+
+
+async def test_a_rebuild_that_fails_leaves_word_beside_the_table_that_goes_on(database: str) -> None:
+    says_no = (sys.executable, "-c", "import sys; sys.exit('not rebuilt: it differs in 3 rows')")
+    async with opened(database) as ledger, following(database, ledger, LABELS, children=says_no) as engine:
+        await engine.wait_for(await record(ledger, ("1", "red")), timeout=5)
+        await engine.rebuild("labels")
+
+        async def words() -> tuple[str, str | None]:
+            (standing,) = await engine.status()
+            return standing.state, standing.last_error
+
+        async with asyncio.timeout(10):
+            while (await words())[1] is None:
+                await asyncio.sleep(0.02)
+        await engine.wait_for(await record(ledger, ("1", "red")), timeout=5)
+        assert await words() == ("live", "the rebuild failed: not rebuilt: it differs in 3 rows")
+        await rebuild(database, ledger.log, [LABELS])
+        assert await words() == ("live", None)
+
+
+async def test_an_older_build_does_not_take_the_place_of_a_newer_one(database: str) -> None:
+    async with opened(database) as ledger:
+        await rebuild(database, ledger.log, [replace(LABELS, version=2)])
+        with pytest.raises(RebuildRefused):
+            await rebuild(database, ledger.log, [LABELS])
 
 
 async def test_a_rebuild_frees_a_parked_projection(database: str) -> None:

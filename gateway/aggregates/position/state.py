@@ -107,7 +107,7 @@ def reserve(
     would_be = exposure(held, side, qty)
     if would_be > limit:
         raise PositionLimitExceeded(
-            f"position_reservation: Position limit exceeded: {canonical(would_be)} > {canonical(limit)}",
+            f"Position limit exceeded: {canonical(would_be)} > {canonical(limit)}",
             symbol=symbol,
             max_position_size=int(limit),
             would_be=would_be,

@@ -108,7 +108,7 @@ async def _events(desk: House, caller: Principal, wanted: Subscription) -> Async
                 after, _PAGE, stream=wanted.stream, name=wanted.topic, upto=head
             )
             viewer = Viewer(desk, caller)
-            seen = [event for recorded in page if (event := await viewer.view(recorded)) is not None]
+            seen = [event for event in await viewer.views(page) if event is not None]
         except LedgerUnavailable:
             await asyncio.sleep(AWAY_SECONDS)
             continue

@@ -16,10 +16,11 @@ from gateway.api.roles import Permission
 from gateway.api.schemas.ledger import EventPage, EventView, GateStep, LastLookView, OrderTimeline
 from gateway.api.scope import require_order, require_scope
 from gateway.ledger.envelope import Recorded
+from gateway.projections.queries.orders import Owner
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute, tags=["ledger"])
 
-_PAGE: Final = 1000
+_PAGE: Final = 500
 _MOST_READ: Final = 20_000
 """Events one request reads at most while it looks for those that match."""
 
@@ -43,16 +44,15 @@ async def list_events(
     viewer, found, head = Viewer(desk, caller), list[EventView](), await desk.ledger.log.head()
     read = 0
     while len(found) < limit and read < _MOST_READ:
-        page = await desk.ledger.log.read(after, min(_PAGE, limit), stream=stream, name=topic, upto=head)
-        for recorded in page:
+        page = await desk.ledger.log.read(after, _PAGE, stream=stream, name=topic, upto=head)
+        for recorded, event in zip(page, await viewer.views(page), strict=True):
             after = recorded.position
-            event = await viewer.view(recorded)
             if event is not None and matches(event, symbol, strategy_id):
                 found.append(event)
                 if len(found) == limit:
                     break
         read += len(page)
-        if len(page) < min(_PAGE, limit) and len(found) < limit:
+        if len(page) < _PAGE and len(found) < limit:
             after = max(after, head)
             break
     return EventPage(events=found, next_after=after, head=head, has_more=after < head)
@@ -64,9 +64,10 @@ async def order_timeline(client_order_id: str, desk: Desk, caller: Caller) -> Or
     """Everything that happened to one order, and the gates it walked."""
     order = await require_order(desk, client_order_id, caller)
     events = await desk.ledger.log.stream(order_stream(order.client_order_id))
+    owner = Owner(order.ticket.symbol, order.strategy_id)
     return OrderTimeline(
         client_order_id=order.client_order_id,
-        events=[event_view(recorded, data_of(recorded), order) for recorded in events],
+        events=[event_view(recorded, data_of(recorded), owner) for recorded in events],
         gates=[step for recorded in events for step in _gates(recorded)],
         last_look=_last_look(events),
     )

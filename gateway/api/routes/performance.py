@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 
 from gateway.aggregates.refusals import StrategyUnauthorized
 from gateway.aggregates.vocabulary import StrategyId
-from gateway.api.as_of import AsOf, position_of
+from gateway.api.as_of import AsOf, scanned_to
 from gateway.api.deps import Caller, Desk, House
 from gateway.api.guard import GuardedRoute, access
 from gateway.api.json_types import DateIn, StrategyIn
@@ -34,6 +34,7 @@ _DEFAULT_DAYS: Final = timedelta(days=30)
 @access(Permission.VIEW_PNL, reads=("fills",), repeatable=frozenset({"strategies"}))
 async def performance_by_day(
     *,
+    request: Request,
     desk: Desk,
     caller: Caller,
     start_date: DateIn | None = None,
@@ -47,7 +48,8 @@ async def performance_by_day(
     require_some_strategy(caller)
     start, end = _range(desk, start_date, end_date)
     scope = _scope(caller, strategies)
-    series = await _series(desk, start, end, scope, await position_of(as_of, desk))
+    upto = await scanned_to(as_of, request, desk, caller)
+    series = await _series(desk, start, end, scope, upto)
     return DailyPerformanceResponse(
         daily_pnl=[_day(day) for day in series.days],
         total_realized_pl=series.realized,

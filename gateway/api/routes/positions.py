@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from gateway.aggregates.vocabulary import StrategyId, Symbol
-from gateway.api.as_of import AsOf, position_of
+from gateway.api.as_of import AsOf, scanned_to
 from gateway.api.deps import Caller, Desk, House
 from gateway.api.guard import GuardedRoute, access
 from gateway.api.json_types import StrategyIn, SymbolIn
@@ -51,6 +51,7 @@ async def realtime_pnl(desk: Desk, caller: Caller) -> RealtimePnLResponse:
 @access(Permission.VIEW_POSITIONS, reads=_READS)
 async def list_positions(
     *,
+    request: Request,
     desk: Desk,
     caller: Caller,
     symbol: SymbolIn | None = None,
@@ -58,7 +59,7 @@ async def list_positions(
     as_of: AsOf = None,
 ) -> PositionsResponse:
     """Open positions by symbol; the account's for those who may see all of it, else of one's strategies."""
-    upto = await position_of(as_of, desk)
+    upto = await scanned_to(as_of, request, desk, caller)
     if upto is None:
         holdings = await _holdings(desk, caller, strategy_id, symbol)
         held = await _valued(desk, holdings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NoReturn
 
 from gateway.aggregates.recon_gate import GateState
@@ -23,7 +24,7 @@ from gateway.commands.safety_view import (
     scopes_covering,
     switch_stream,
 )
-from gateway.ports import MirrorReading, MirrorUnavailable
+from gateway.ports import MirroredBreaker, MirroredSwitch, MirrorReading, MirrorUnavailable
 
 
 async def kill_switch_unavailable(walk: Walk) -> Verdict:
@@ -76,13 +77,13 @@ async def position_reservation_unavailable(walk: Walk) -> Verdict:
 
 async def kill_switch_engaged(walk: Walk) -> Verdict:
     """No scope that covers the order is engaged: the whole desk, its strategy, its symbol."""
-    refuse_engaged(_reading(walk))
+    refuse_engaged(_reading(walk).switches.values())
     return Verdict.PASS
 
 
-def refuse_engaged(reading: MirrorReading) -> None:
-    """Raises KillSwitchEngaged when any scope that covers the order is engaged."""
-    for switch in reading.switches.values():
+def refuse_engaged(switches: Iterable[MirroredSwitch]) -> None:
+    """Raises KillSwitchEngaged when any of the scopes that cover an order is engaged."""
+    for switch in switches:
         if switch.engaged:
             kind, _, target = switch.scope.partition(":")
             raise KillSwitchEngaged(
@@ -99,17 +100,15 @@ async def circuit_breaker_tripped(walk: Walk) -> Verdict:
     """The breaker is not tripped; its quiet period lets trading go on."""
     if not walk.around.rules.circuit_breaker_enabled:
         return Verdict.SKIP
-    refuse_tripped(_reading(walk))
+    refuse_tripped(_reading(walk).breaker)
     return Verdict.PASS
 
 
-def refuse_tripped(reading: MirrorReading) -> None:
+def refuse_tripped(breaker: MirroredBreaker) -> None:
     """Raises CircuitBreakerTripped."""
-    if reading.breaker.tripped:
+    if breaker.tripped:
         raise CircuitBreakerTripped(
-            f"trading is stopped ({reading.breaker.reason})",
-            trip_reason=reading.breaker.reason,
-            tripped_at=reading.breaker.at,
+            f"trading is stopped ({breaker.reason})", trip_reason=breaker.reason, tripped_at=breaker.at
         )
 
 
