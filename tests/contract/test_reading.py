@@ -22,6 +22,17 @@ UNREADABLE = """
 """
 
 
+async def by_owner(database: str, *statements: str) -> None:
+    """In a thread: what the followers of this process hold locked, only this loop can let go of."""
+
+    def execute() -> None:
+        with psycopg.connect(database) as owner:
+            for statement in statements:
+                owner.execute(statement)
+
+    await asyncio.to_thread(execute)
+
+
 async def events(house: House, **claims: Any) -> list[dict[str, Any]]:
     caller = house.as_role("viewer", **claims) if claims else house.client
     response = await caller.get("/api/v1/events", params={"limit": 1000})
@@ -66,8 +77,7 @@ async def test_an_event_nobody_can_read_is_listed_reported_and_stops_no_other_an
     house: House, database: str
 ) -> None:
     await bought(house, "good", "alpha", 5)
-    with psycopg.connect(database) as owner:
-        owner.execute(UNREADABLE)
+    await by_owner(database, UNREADABLE)
     assert "order-odd" in {event["stream"] for event in await events(house)}
     assert "order-odd" not in {event["stream"] for event in await events(house, strategies=("alpha",))}
     head = await house.gateway.ledger.log.head()
@@ -85,9 +95,11 @@ async def test_an_event_nobody_can_read_is_listed_reported_and_stops_no_other_an
 async def test_a_table_that_read_what_this_build_cannot_is_a_finding_and_not_an_error(
     house: House, database: str
 ) -> None:
-    with psycopg.connect(database) as owner:
-        owner.execute(UNREADABLE)
-        owner.execute("update read.projection set position = (select max(position) from ledger.events)")
+    await by_owner(
+        database,
+        UNREADABLE,
+        "update read.projection set position = (select max(position) from ledger.events)",
+    )
     found = await failures(house)
     assert found["projections"][0].startswith("the log cannot be folded")
 
@@ -133,8 +145,7 @@ async def test_a_writer_that_ended_turns_health_red(house: House, monkeypatch: p
 async def test_a_table_another_version_made_is_behind_until_it_is_made_anew(
     house: House, database: str
 ) -> None:
-    with psycopg.connect(database) as owner:
-        owner.execute("update read.projection set version = version - 1 where name = 'orders'")
+    await by_owner(database, "update read.projection set version = version - 1 where name = 'orders'")
     response = await house.client.get("/api/v1/orders/pending")
     assert (response.status_code, response.json()["code"]) == (503, "projection_behind")
     assert response.headers["Retry-After"]
