@@ -97,7 +97,7 @@ class Gateway:
         self.ledger = Ledger(self.database, CATALOG, build=__version__)
         self.projections = Projections(url=self.read_database, log=self.ledger.log, projections=PROJECTIONS)
         self.read = ReadTables(self.database, size=settings.db_pool_max_size)
-        self.link = RedisLink(wiring.redis_url(settings), timeout=0.25)
+        self.link = RedisLink(wiring.redis_url(settings), timeout=settings.redis_timeout_seconds)
         self.broker = wiring.broker(settings, clock, metrics, self._late_reply)
         self.fill_gap = FillGap(
             ledger=self.ledger, broker=self.broker, clock=clock, settle_window=SETTLE_WINDOW

@@ -127,6 +127,8 @@ class Settings(BaseModel):
     """Password of Redis"""
     redis_auth_required: Flag = False
     """Refuse to start without a Redis password"""
+    redis_timeout_seconds: Annotated[Seconds, Gt(0), Lt(1)] = 0.25
+    """Longest wait for an answer of Redis; then the gates refuse"""
     mirror_check_interval_seconds: Period = 1
     """How often the mirror is compared with the ledger"""
     reservation_audit_interval_seconds: Period = 60

@@ -74,6 +74,7 @@ async def test_order_submission_rollback_on_broker_failure(house: House) -> None
 
 async def test_order_submission_partial_failure_no_duplicate(house: House) -> None:
     house.exchange.arm("http.status_after", match=ORDERS, status=504, body="<html>bad gateway</html>")
+    house.exchange.arm("ws.lose", times=-1)  # the stream must not tell first
     first = await house.submit(client_order_id="maybe-there", type="limit", limit_price="90")
     assert first.status_code == 202
     assert first.json()["status"] == "submitted_unconfirmed"

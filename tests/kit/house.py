@@ -196,6 +196,7 @@ async def running(
         "ALPACA_BASE_URL": exchange.url,
         "ALPACA_API_KEY_ID": exchange.key,
         "ALPACA_API_SECRET_KEY": exchange.secret,
+        "REDIS_TIMEOUT_SECONDS": "0.8",  # the test itself blocks the loop now and then
         "WEBHOOK_SECRET": "whsec-test",
         "GATEWAY_HOME": str(home),
         "FEATURE_PERFORMANCE_DASHBOARD": "true",

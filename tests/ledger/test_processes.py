@@ -56,7 +56,7 @@ async def test_a_tailing_reader_sees_every_event_of_many_processes_once_and_in_o
 async def test_two_processes_that_race_to_a_limit_never_both_act_on_a_stale_state(
     ledger: Ledger, database: str
 ) -> None:
-    accounts, limit = 10, 30
+    accounts, limit = 10, 200  # so much that neither process can take it all before the other begins
     for number in range(accounts):
         stream = f"account-{number}"
         await ledger.writer.change([], open_account(stream, limit), cause(), new=[stream])
