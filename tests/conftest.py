@@ -91,7 +91,7 @@ def database(postgres: EmbeddedPostgres, migrated: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def valkey(servers: Path) -> EmbeddedValkey:
-    """The shared server: use `redis_url`, and neither stop nor kill it."""
+    """The shared server: use `redis_url`, and neither stop nor kill it, nor flush more than one's own database."""
     return EmbeddedValkey.start(servers / "valkey")
 
 

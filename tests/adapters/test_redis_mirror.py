@@ -99,7 +99,7 @@ async def test_a_mirror_never_built_is_unavailable_and_takes_no_news(mirror: Red
 
 async def test_a_flushed_mirror_comes_back_engaged(mirror: RedisSafetyMirror, server: redis.Redis) -> None:
     await mirror.rebuild(STATE)
-    server.flushall()
+    server.flushdb()
     with pytest.raises(MirrorUnavailable):
         await read(mirror)
     await mirror.rebuild(STATE)

@@ -114,7 +114,7 @@ async def test_trap_12_a_flush_and_a_restart_leave_the_kill_switch_engaged(
     async with create_test_app() as house:
         await house.engage_kill_switch()
         with redis.Redis.from_url(redis_url) as server:
-            server.flushall()
+            server.flushdb()
     async with create_test_app() as house:
         assert (await house.submit()).json()["code"] == "kill_switch_engaged"
 

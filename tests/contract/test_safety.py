@@ -37,7 +37,7 @@ async def watch(house: House, until: str) -> list[str]:
 async def test_a_flush_while_engaged_stays_engaged(house: House, redis_url: str) -> None:
     await house.engage_kill_switch()
     with redis.Redis.from_url(redis_url) as server:
-        server.flushall()
+        server.flushdb()
     assert set(await watch(house, "kill_switch_engaged")) <= REFUSALS
     status = (await house.client.get("/api/v1/kill-switch/status")).json()
     assert (status["state"], status["mirror"]) == ("ENGAGED", "in_sync")
@@ -47,7 +47,7 @@ async def test_a_flush_while_engaged_stays_engaged(house: House, redis_url: str)
 async def test_a_flush_while_tripped_stays_tripped(house: House, redis_url: str) -> None:
     await house.trip_circuit_breaker()
     with redis.Redis.from_url(redis_url) as server:
-        server.flushall()
+        server.flushdb()
     assert "" not in await watch(house, "circuit_breaker_tripped")
 
 
@@ -56,7 +56,7 @@ async def test_a_flush_in_peace_blocks_for_moments_only_and_keeps_the_room(
 ) -> None:
     await resting_order(house, qty=990)
     with redis.Redis.from_url(redis_url) as server:
-        server.flushall()
+        server.flushdb()
     await watch(house, "")
     beyond = await house.submit(type="limit", limit_price="90", qty=1)
     assert (beyond.status_code, beyond.json()["would_be"]) == (422, "1001")
@@ -143,7 +143,7 @@ async def test_a_flush_between_two_processes_changes_nothing(
     async with create_test_app() as house:
         await house.engage_kill_switch()
     with redis.Redis.from_url(redis_url) as server:
-        server.flushall()
+        server.flushdb()
     async with create_test_app() as house:
         assert await refusal(house) == "kill_switch_engaged"
 
