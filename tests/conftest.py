@@ -91,7 +91,7 @@ def database(postgres: EmbeddedPostgres, migrated: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def valkey(servers: Path) -> EmbeddedValkey:
-    """The shared server: use `redis_url`, and neither stop nor kill it, nor flush more than one's own database."""
+    """The shared server: use `redis_url`; do not stop or kill it, and flush only your own database."""
     return EmbeddedValkey.start(servers / "valkey")
 
 
