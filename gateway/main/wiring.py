@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -133,9 +134,7 @@ def broker(settings: Settings, clock: Clock, metrics: Metrics, late_reply: LateR
             requests_per_minute=LOCAL_REQUESTS_PER_MINUTE if local else ALPACA_REQUESTS_PER_MINUTE,
         ),
         clock=clock,
-        observe=lambda operation, status: metrics.broker_calls.labels(
-            operation=operation, status=status
-        ).inc(),
+        observe=_counted(metrics),
         late_reply=late_reply,
     )
 
@@ -154,6 +153,11 @@ def market_data(settings: Settings, clock: Clock, link: RedisLink, metrics: Metr
     )
 
 
+def _counted(metrics: Metrics) -> Callable[[str, str], None]:
+    """Every call to Alpaca, by operation and by how it ended."""
+    return lambda operation, status: metrics.broker_calls.labels(operation=operation, status=status).inc()
+
+
 def _alpaca_prices(settings: Settings, clock: Clock, metrics: Metrics) -> AlpacaMarketData:
     return AlpacaMarketData(
         DataSettings(
@@ -164,9 +168,7 @@ def _alpaca_prices(settings: Settings, clock: Clock, metrics: Metrics) -> Alpaca
             max_age=settings.fat_finger_max_price_age_seconds,
         ),
         clock=clock,
-        observe=lambda operation, status: metrics.broker_calls.labels(
-            operation=operation, status=status
-        ).inc(),
+        observe=_counted(metrics),
     )
 
 
