@@ -24,6 +24,7 @@ STARTED_HERE = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background would hand on deafness
     if SERVERS not in os.environ:
         os.environ[SERVERS] = str(Path(tempfile.mkdtemp(prefix="gateway-tests-")).resolve())
         config.stash[STARTED_HERE] = True
