@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -39,15 +39,20 @@ class Log:
         *,
         stream: str | None = None,
         name: str | None = None,
+        beginnings: Sequence[str] | None = None,
         upto: int | None = None,
     ) -> list[Recorded]:
-        """The next events after a position. `name` is exact, or a prefix that ends in a dot."""
+        """The next events after a position. `name` is exact, or a prefix that ends in a dot.
+
+        With `beginnings`, only those whose names begin with one of them.
+        """
         conditions: list[str] = ["position > %s"]
-        values: list[int | str] = [after]
+        values: list[int | str | list[str]] = [after]
         for condition, value in (
             ("position <= %s", upto),
             ("stream = %s", stream),
             ("starts_with(topic, %s)", name if name is None or name.endswith(".") else f"{name}.v"),
+            ("topic ^@ any(%s::text[])", None if beginnings is None else list(beginnings)),
         ):
             if value is not None:
                 conditions.append(condition)

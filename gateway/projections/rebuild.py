@@ -62,9 +62,11 @@ class _Rebuild:
 
     async def _fold_to_head(self) -> None:
         head = await self.log.head()
-        while batch := await self.log.read(self.position, GULP, upto=head):
+        heard = sorted({beginning for projection in self.projections for beginning in projection.listens})
+        while self.position < head:
+            batch = await self.log.read(self.position, GULP, upto=head, beginnings=heard)
             self.folding.take(batch)
-            self.position = batch[-1].position
+            self.position = batch[-1].position if len(batch) == GULP else head
             self.progress(self.position, head)
 
     async def _catch_up(self) -> None:
