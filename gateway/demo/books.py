@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Any, Final
 
+from gateway.client.answers.ledger import Event
+
 ZERO: Final = Decimal(0)
 _COST_PLACES: Final = Decimal("1e-10")
 _SHOWN_PLACES: Final = Decimal("1e-6")
@@ -108,16 +110,16 @@ def _trade(execution: Any, orders: Mapping[str, Any]) -> Trade:
     )
 
 
-def trades_of(events: Iterable[Any]) -> dict[str, tuple[Decimal, Decimal]]:
+def trades_of(events: Iterable[Event]) -> dict[str, tuple[Decimal, Decimal]]:
     """Signed shares and price by execution id, as the gateway's ledger has them, busts taken out."""
     trades: dict[str, tuple[Decimal, Decimal]] = {}
     for event in events:
-        facts = event["data"]
-        if event["topic"] == "order.filled":
+        facts = event.data
+        if event.topic == "order.filled":
             trade, sign = facts["trade"], 1 if facts["side"] == "buy" else -1
             trades[trade["exec_id"]] = (Decimal(trade["last_qty"]) * sign, Decimal(trade["last_px"]))
-        elif event["topic"] == "order.fill_busted":
+        elif event.topic == "order.fill_busted":
             trades.pop(facts["ref_exec_id"], None)
-        elif event["topic"] == "order.fill_superseded":
+        elif event.topic == "order.fill_superseded":
             trades.pop(facts["exec_id"], None)
     return trades

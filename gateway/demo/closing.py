@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from gateway.client.answers.orders import OrderDetail
+from gateway.client.answers.positions import Position
 from gateway.demo.books import Books, Holding, trades_of
 from gateway.demo.callers import DemoFailed, until
 from gateway.demo.play import CENT, Play
 from gateway.demo.show import plain
 
 _ACCOUNT: Final = "account"
-_FLAT: Final = {"qty": "0", "avg_entry_price": "0", "realized_pl": "0", "unrealized_pl": None}
+_FLAT: Final = (Decimal(0), Decimal(0), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,28 +57,33 @@ def books(play: Play) -> None:
 
 def _settle(play: Play) -> None:
     """Cancel what still works and wait until it has ended."""
-    for order in play.operator.get("/api/v1/orders/pending", limit=1000)["orders"]:
-        play.operator.cancel(order["client_order_id"])
-    until(
-        lambda: not play.operator.get("/api/v1/orders/pending", min_position=play.head())["total"],
-        within=20,
-        what="the last working orders to end",
-    )
+    for order in play.operator.list_pending_orders(limit=1000).orders:
+        play.operator.cancel_order(order.client_order_id)
+
+    def is_over() -> bool:
+        play.catch_up()
+        return not play.operator.list_pending_orders().total
+
+    until(is_over, within=20, what="the last working orders to end")
 
 
 def _same_orders(play: Play, theirs: Books) -> None:
     """Every order the exchange ever had is ours, as it stands there, and it had no other of ours."""
-    submitted = {event["client_order_id"] for event in play.operator.events(topic="order.submitted")}
-    orders = {order_id: play.operator.order(order_id) for order_id in submitted}
+    submitted = [event.client_order_id or "" for event in play.operator.events(topic="order.submitted")]
+    orders = {order_id: play.operator.order_detail(order_id) for order_id in submitted}
     undone = {trade.client_order_id for trade in theirs.busted}
-    ours = {order_id: _state(order, undone) for order_id, order in orders.items() if order["broker_order_id"]}
-    there = {order_id: _state(order, undone) for order_id, order in theirs.orders.items()}
+    ours = {order_id: _ours(order, undone) for order_id, order in orders.items() if order.broker_order_id}
+    there = {order_id: _theirs(order, undone) for order_id, order in theirs.orders.items()}
     _refuse_difference(ours, there)
     play.show.prove(ours == there, f"{len(there)} orders: the same ones, in the same states")
 
 
-def _state(order: Any, undone: Container[str]) -> tuple[str, Decimal]:
+def _ours(order: OrderDetail, undone: Container[str]) -> tuple[str, Decimal]:
     """An undone trade takes shares from an order that stays over; each side has its own word for that."""
+    return "undone" if order.client_order_id in undone else order.status, order.filled_qty
+
+
+def _theirs(order: Any, undone: Container[str]) -> tuple[str, Decimal]:
     over = order["client_order_id"] in undone
     return "undone" if over else order["status"], Decimal(order["filled_qty"])
 
@@ -102,7 +109,7 @@ def _same_executions(play: Play, theirs: Books) -> None:
 def _strategy_lines(play: Play, theirs: Books) -> Iterable[Line]:
     submitted = list(play.operator.events(topic="order.submitted"))
     for caller in (play.momentum, play.reversion):
-        own = [each["client_order_id"] for each in submitted if each["strategy_id"] == caller.strategy]
+        own = [each.client_order_id or "" for each in submitted if each.strategy_id == caller.strategy]
         ours = play.positions(strategy_id=caller.strategy)
         yield from _lines(caller.strategy, ours, theirs.holdings(own))
 
@@ -111,30 +118,26 @@ def _account_lines(play: Play, theirs: Books) -> Iterable[Line]:
     yield from _lines(_ACCOUNT, play.positions(), theirs.holdings())
 
 
-def _lines(owner: str, ours: Mapping[str, Any], theirs: Mapping[str, Holding]) -> Iterable[Line]:
+def _lines(owner: str, ours: Mapping[str, Position], theirs: Mapping[str, Holding]) -> Iterable[Line]:
     """A flat symbol is in no list of positions; its P&L is in the totals."""
     for symbol in sorted(ours.keys() | {symbol for symbol, held in theirs.items() if held.qty}):
-        shown, held = ours.get(symbol, _FLAT), theirs.get(symbol, Holding())
-        unrealized = shown["unrealized_pl"]
+        shown, held = ours.get(symbol), theirs.get(symbol, Holding())
         yield Line(
             owner=owner,
             symbol=symbol,
-            ours=(
-                Decimal(shown["qty"]),
-                Decimal(shown["avg_entry_price"]),
-                Decimal(shown["realized_pl"]),
-            ),
+            ours=_FLAT if shown is None else (shown.qty, shown.avg_entry_price, shown.realized_pl),
             theirs=(held.qty, held.average, held.realized),
-            unrealized=None if unrealized is None else Decimal(unrealized),
+            unrealized=None if shown is None else shown.unrealized_pl,
         )
 
 
 def _same_money(play: Play, theirs: Books) -> None:
-    answer = play.operator.get("/api/v1/positions", min_position=play.head())
+    play.catch_up()
+    answer = play.operator.list_positions()
     realized = sum((held.realized for held in theirs.holdings().values()), Decimal(0))
     play.show.prove(
-        Decimal(answer["total_realized_pl"]) == realized,
-        f"P&L realized: {plain(realized)}; unrealized at the last prices: {answer['total_unrealized_pl']}",
+        answer.total_realized_pl == realized,
+        f"P&L realized: {plain(realized)}; unrealized, by now: {plain(answer.total_unrealized_pl)}",
     )
     ours = trades_of(play.operator.events(topic="order."))
     spent = sum((shares * price for shares, price in ours.values()), Decimal(0))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
-from typing import Any, Final
+from typing import Final
 
 from gateway.cli.stage import Stage
+from gateway.client.answers.ledger import Event
+from gateway.client.answers.positions import Position
+from gateway.client.calls.orders import AsOf
 from gateway.demo.callers import Caller, Exchange, until
 from gateway.demo.show import Show
 
@@ -31,7 +34,7 @@ class Play:
 
     def quote(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Bid and ask at this moment."""
-        quote = self.exchange.get("/v2/stocks/quotes/latest", symbols=symbol)["quotes"][symbol]
+        quote = self.exchange.ask("GET", "/v2/stocks/quotes/latest", symbols=symbol)["quotes"][symbol]
         return Decimal(quote["bp"]), Decimal(quote["ap"])
 
     def below(self, symbol: str, percent: int) -> Decimal:
@@ -46,30 +49,34 @@ class Play:
 
     def head(self) -> int:
         """The newest position of the ledger."""
-        head: int = self.operator.get("/api/v1/projections")["projections"][0]["head"]
-        return head
+        return self.operator.list_projections().projections[0].head
 
-    def positions(self, **query: object) -> dict[str, Any]:
-        """The account's holdings by symbol, as of everything that has been recorded up to now."""
-        found = self.operator.get("/api/v1/positions", min_position=self.head(), **query)["positions"]
-        return {position["symbol"]: position for position in found}
+    def catch_up(self) -> None:
+        """What the operator reads next is everything that has been recorded up to now."""
+        self.operator.see(self.head())
 
-    def executions_of(self, client_order_id: str) -> list[Any]:
+    def positions(self, *, strategy_id: str | None = None, as_of: AsOf | None = None) -> dict[str, Position]:
+        """Holdings by symbol, of the account or of one strategy."""
+        self.catch_up()
+        found = self.operator.list_positions(strategy_id=strategy_id, as_of=as_of)
+        return {position.symbol: position for position in found.positions}
+
+    def executions_of(self, client_order_id: str) -> list[Event]:
         """The executions of one order as the ledger holds them."""
         return list(self.operator.events(stream=f"order-{client_order_id}", topic="order.filled"))
 
     def show_orders(self, title: str, client_order_ids: Iterable[str]) -> None:
         columns = ("order", "strategy", "type", "status", "filled", "executions", "average price")
-        orders = [self.operator.order(each) for each in client_order_ids]
+        orders = [self.operator.order_detail(each) for each in client_order_ids]
         rows = [
             (
-                f"{order['side']} {order['qty']} {order['symbol']}",
-                order["strategy_id"],
-                order["order_type"],
-                order["status"],
-                order["filled_qty"],
-                len(self.executions_of(order["client_order_id"])),
-                order["filled_avg_price"],
+                f"{order.side} {order.qty} {order.symbol}",
+                order.strategy_id,
+                order.order_type,
+                order.status,
+                order.filled_qty,
+                len(self.executions_of(order.client_order_id)),
+                order.filled_avg_price,
             )
             for order in orders
         ]
@@ -80,7 +87,7 @@ class Play:
 
         def caught_up() -> bool:
             there = self.exchange.order(client_order_id)
-            here = self.operator.order(client_order_id)
-            return there is not None and Decimal(there["filled_qty"]) == Decimal(here["filled_qty"]) > 0
+            here = self.operator.order_detail(client_order_id)
+            return there is not None and Decimal(there["filled_qty"]) == here.filled_qty > 0
 
         until(caught_up, within=20, what=f"the executions of {client_order_id}")

@@ -19,7 +19,8 @@ def rebuild(play: Play) -> None:
 
     def keep_trading() -> None:
         while not done.wait(0.2):
-            placed.append(play.reversion.place("buy", 1, "IBM", client_order_id=f"demo-flow-{len(placed)}"))
+            order = play.reversion.place("buy", 1, "IBM", client_order_id=f"demo-flow-{len(placed)}")
+            placed.append(order.client_order_id)
 
     flow = threading.Thread(target=keep_trading)
     flow.start()
@@ -44,23 +45,19 @@ def rebuild(play: Play) -> None:
 
 def reconciliation(play: Play) -> None:
     play.show.scene("Reconciliation with the exchange")
-    found = play.operator.post("/api/v1/reconciliation/run")
-    play.show.say(f"→ {found['status']}: {found['message']}")
+    found = play.operator.run_reconciliation()
+    play.show.say(f"→ {found.status}: {found.message}")
     play.show.prove(
-        (found["status"], found["breaks_open"], found["orphans_found"]) == ("ok", 0, 0),
+        (found.status, found.breaks_open, found.orphans_found) == ("ok", 0, 0),
         "no breaks, no orphans: both sides hold the same orders and the same shares",
     )
-    shadow = play.operator.post("/api/v1/reconciliation/run", shadow="true")
-    play.show.prove(shadow["shadow_reports"] == [], "a second, silent pass would write nothing")
+    shadow = play.operator.run_reconciliation(shadow=True)
+    play.show.prove(not shadow.shadow_reports, "a second, silent pass would write nothing")
 
 
 def verify(play: Play) -> None:
     play.show.scene("The ledger is verified")
-    report = play.operator.get("/api/v1/ledger/verify")
-    rows = [
-        (check["name"], check["checked"], "ok" if check["ok"] else "FAILED") for check in report["checks"]
-    ]
+    report = play.operator.verify_ledger()
+    rows = [(check.name, check.checked, "ok" if check.ok else "FAILED") for check in report.checks]
     play.show.table("", ("check", "looked at", ""), rows)
-    play.show.prove(
-        report["ok"], f"{report['events_checked']} events, {report['duration_ms']} ms, all in order"
-    )
+    play.show.prove(report.ok, f"{report.events_checked} events, {report.duration_ms} ms, all in order")

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from gateway.cli.stage import LOCAL_KEY, Stage
 from gateway.cli.tokens import mint_token
-from gateway.demo import accidents, closing, proofs, trading
+from gateway.demo import accidents, closing, proofs, trading, unhurried
 from gateway.demo.books import Books
 from gateway.demo.callers import Caller, Exchange, until
 from gateway.demo.play import Play
@@ -41,9 +41,12 @@ SCENES: Final[tuple[Callable[[Play], None], ...]] = (
     trading.cancel_race,
     trading.kill_switch,
     trading.why_blocked,
+    unhurried.plan,
     accidents.broker_timeout,
     accidents.kill_nine,
+    unhurried.slices,
     accidents.bust,
+    unhurried.close,
     proofs.rebuild,
     proofs.reconciliation,
     proofs.verify,
@@ -95,7 +98,7 @@ def _cast(stage: Stage, show: Show) -> Play:
         "APCA-API-SECRET-KEY": LOCAL_KEY["ALPACA_API_SECRET_KEY"],
     }
     exchange = Exchange(stage.exchange_url, key)
-    exchange.post("/_ctl/account", {"cash": str(CASH)})
+    exchange.ask("POST", "/_ctl/account", {"cash": str(CASH)})
     until(lambda: exchange.truth()["accounts"], within=5, what="the account")
     return Play(
         stage=stage,

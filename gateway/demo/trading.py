@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
+from gateway.client import NotFound
+from gateway.client.answers.ledger import Event
+from gateway.client.answers.orders import OrderResponse
+from gateway.demo.callers import DemoFailed
 from gateway.demo.play import CENT, DONE, POSITION_LIMIT, Play
 
+_STOPS: Final = 10
 DIME: Final = Decimal("0.10")
+REPEATED: Final = "demo-repeated"
 SLIPPED: Final = "demo-slipped-point"
 RACE: Final = "demo-race"
 RESTING: Final = "demo-resting"
@@ -35,35 +41,45 @@ def session(play: Play) -> None:
         reversion.place("buy", 100, "AAPL", order_type="limit", limit_price=play.quote("AAPL")[1] + 5 * DIME),
     ]
     for order in orders:
-        play.operator.wait_for(order, "filled")
+        play.operator.wait_for(order.client_order_id, "filled")
     show.say("Both sell some of it again; momentum puts a stop under its IBM, a few cents below the market.")
     play.exchange.arm("fill.partial", match={"symbol": "AAPL"}, slices=2)
-    stop_price = play.quote("IBM")[0] - 3 * CENT
     sales = [
         momentum.place("sell", aapl // 2, "AAPL"),
         reversion.place("sell", 100, "MSFT"),
-        momentum.place("sell", 100, "IBM", order_type="stop", stop_price=stop_price),
+        _stopped_out(play, "IBM", 100),
     ]
     for order in sales:
-        play.operator.wait_for(order, "filled", within=30)
-    orders += sales
-    play.show_orders("", orders)
-    executions = sum(len(play.executions_of(order)) for order in orders)
+        play.operator.wait_for(order.client_order_id, "filled", within=30)
+    names = [order.client_order_id for order in orders + sales]
+    play.show_orders("", names)
+    executions = sum(len(play.executions_of(name)) for name in names)
     show.prove(
-        executions > len(orders), f"{len(orders)} orders filled in {executions} executions: some in parts"
+        executions > len(names), f"{len(names)} orders filled in {executions} executions: some in parts"
     )
+
+
+def _stopped_out(play: Play, symbol: str, qty: int) -> OrderResponse:
+    """A stop that was reached; while the market climbs away from it, it is brought up behind."""
+    for _ in range(_STOPS):
+        price = play.quote(symbol)[0] - 3 * CENT
+        stop = play.momentum.place("sell", qty, symbol, order_type="stop", stop_price=price)
+        if play.operator.is_filled(stop.client_order_id, within=3):
+            return stop
+        play.momentum.cancel_order(stop.client_order_id)
+        if play.operator.wait_for(stop.client_order_id, *DONE).status == "filled":
+            return stop
+    raise DemoFailed(f"no stop under {symbol} was reached")
 
 
 def retry(play: Play) -> None:
     play.show.scene("A retry is recognised")
     play.show.say("momentum did not hear the answer and sends the same order again, twice.")
-    first = play.momentum.submit("buy", 10, "AAPL")
-    again = [play.momentum.submit("buy", 10, "AAPL") for _ in range(2)]
-    order = first.body["client_order_id"]
-    same = all(answer.status == 200 and answer.body["client_order_id"] == order for answer in again)
-    play.show.prove(same, f"200 both times, “{again[0].body['message']}”: {order}")
-    play.show.prove(play.exchange.submissions(order) == 1, "the exchange has seen it once")
-    play.operator.wait_for(order, "filled")
+    first, *again = [play.momentum.place("buy", 10, "AAPL", client_order_id=REPEATED) for _ in range(3)]
+    same = all(answer.broker_order_id == first.broker_order_id for answer in again)
+    play.show.prove(same, f"the same order both times, “{again[0].message}”")
+    play.show.prove(play.exchange.submissions(REPEATED) == 1, "the exchange has seen it once")
+    play.operator.wait_for(REPEATED, "filled")
 
 
 def fat_finger(play: Play) -> None:
@@ -71,7 +87,7 @@ def fat_finger(play: Play) -> None:
     _, ask = play.quote("MSFT")
     slipped = ask * 100
     play.show.say(f"reversion types {slipped} for {ask}: the decimal point has slipped.")
-    answer = play.reversion.submit(
+    answer = play.reversion.refused(
         "buy", 100, "MSFT", order_type="limit", limit_price=slipped, client_order_id=SLIPPED
     )
     play.show.say(f"→ {answer}")
@@ -81,7 +97,7 @@ def fat_finger(play: Play) -> None:
 
 def position_limit(play: Play) -> None:
     play.show.scene("The position limit counts what is still working")
-    held = int(Decimal(play.positions()["MSFT"]["qty"]))
+    held = int(play.positions()["MSFT"].qty)
     room = POSITION_LIMIT - 100 - held
     play.show.say(f"The account holds {held} MSFT; reversion lets a bid for {room} more rest far below.")
     play.reversion.place(
@@ -93,7 +109,7 @@ def position_limit(play: Play) -> None:
         client_order_id=RESTING,
     )
     play.show.say(f"Then it asks for 200 at the market: {held} + {room} + 200 = {POSITION_LIMIT + 100}.")
-    answer = play.reversion.submit("buy", 200, "MSFT")
+    answer = play.reversion.refused("buy", 200, "MSFT")
     play.show.say(f"→ {answer}")
     play.show.prove(
         answer.code == "position_limit_exceeded", f"refused: at most {POSITION_LIMIT} shares, worst case"
@@ -111,15 +127,13 @@ def cancel_race(play: Play) -> None:
         limit_price=play.below("IBM", 5),
         client_order_id=RACE,
     )
-    canceled = play.momentum.cancel(RACE)
-    play.show.say(
-        f"momentum cancels 100 IBM: “{canceled['message']}”. 40 trade before the cancel gets there."
-    )
-    order = play.operator.wait_for(RACE, *DONE)
+    canceled = play.momentum.cancel_order(RACE)
+    play.show.say(f"momentum cancels 100 IBM: “{canceled.message}”. 40 trade before the cancel gets there.")
+    play.operator.wait_for(RACE, *DONE)
     play.wait_for_fills_of(RACE)
-    order = play.operator.order(RACE)
+    order = play.operator.order_detail(RACE)
     play.show.prove(
-        (order["status"], order["filled_qty"], order["leaves_qty"]) == ("canceled", "40", "0"),
+        order.status == "canceled" and order.filled_qty == 40 and order.leaves_qty == 0,
         "both count: canceled, with 40 filled and nothing left to fill",
     )
 
@@ -127,19 +141,18 @@ def cancel_race(play: Play) -> None:
 def kill_switch(play: Play) -> None:
     play.show.scene("The kill switch")
     reason = "prices look wrong"
-    play.operator.post("/api/v1/kill-switch/engage", {"reason": reason, "operator": play.operator.name})
+    play.operator.engage_kill_switch(reason=reason, operator=play.operator.name)
     play.show.say(f"{play.operator.name} engages it: “{reason}”. momentum tries to buy 10 IBM.")
-    refused = play.momentum.submit("buy", 10, "IBM", client_order_id=STOPPED)
+    refused = play.momentum.refused("buy", 10, "IBM", client_order_id=STOPPED)
     play.show.say(f"→ {refused}")
     stopped = refused.code == "kill_switch_engaged" and _left_no_order(play, STOPPED)
     play.show.prove(stopped, "refused: no order exists, and the exchange has seen nothing")
-    play.reversion.cancel(RESTING)
+    play.reversion.cancel_order(RESTING)
     order = play.operator.wait_for(RESTING, *DONE)
-    play.show.prove(order["status"] == "canceled", "a cancel still passes: reversion's resting bid is gone")
-    notes = {"operator": play.operator.name, "notes": "prices are right again"}
-    play.operator.post("/api/v1/kill-switch/disengage", notes)
-    passed = play.momentum.submit("buy", 10, "IBM", client_order_id=STOPPED)
-    play.show.prove(passed.status == 200, "disengaged: the same order now passes")
+    play.show.prove(order.status == "canceled", "a cancel still passes: reversion's resting bid is gone")
+    play.operator.disengage_kill_switch(operator=play.operator.name, notes="prices are right again")
+    passed = play.momentum.place("buy", 10, "IBM", client_order_id=STOPPED)
+    play.show.prove(passed.broker_order_id is not None, "disengaged: the same order now passes")
     play.operator.wait_for(STOPPED, "filled")
 
 
@@ -147,22 +160,25 @@ def why_blocked(play: Play) -> None:
     play.show.scene("Why was this order blocked?")
     refusals = list(play.operator.events(topic="order.refused"))
     switched = list(play.operator.events(topic="kill_switch."))
-    story = sorted(refusals + switched, key=lambda event: int(event["position"]))
-    rows = [(event["position"], *_told(event)) for event in story]
+    story = sorted(refusals + switched, key=lambda event: event.position)
+    rows = [(event.position, *_told(event)) for event in story]
     play.show.table("The ledger remembers", ("position", "what", "who", "why"), rows)
-    named = [event["data"]["gate"] for event in refusals if event["client_order_id"] == STOPPED]
+    named = [event.data["gate"] for event in refusals if event.client_order_id == STOPPED]
     play.show.prove(
         named == ["kill_switch_engaged"], f"{STOPPED} was stopped by the kill switch, and that is on record"
     )
 
 
 def _left_no_order(play: Play, client_order_id: str) -> bool:
-    asked = play.operator.ask("GET", f"/api/v1/orders/{client_order_id}")
-    return asked.status == 404 and play.exchange.submissions(client_order_id) == 0
+    try:
+        play.operator.order_detail(client_order_id)
+    except NotFound:
+        return play.exchange.submissions(client_order_id) == 0
+    return False
 
 
-def _told(event: Any) -> tuple[object, object, object]:
+def _told(event: Event) -> tuple[object, object, object]:
     """What happened, who did it and why, of a refusal or of the switch."""
-    facts = event["data"]
+    facts = event.data
     why = facts.get("detail") or facts.get("reason") or facts.get("notes")
-    return event["topic"], event["actor"]["sub"], why
+    return event.topic, event.actor.sub, why

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -76,9 +78,10 @@ def test_only_the_orders_asked_for_are_counted() -> None:
 
 
 def test_the_ledgers_trades_are_its_fills_without_those_undone() -> None:
-    def fill(exec_id: str, side: str) -> dict[str, object]:
+    def fill(exec_id: str, side: str) -> SimpleNamespace:
         trade = {"exec_id": exec_id, "last_qty": "10", "last_px": "5"}
-        return {"topic": "order.filled", "data": {"side": side, "trade": trade}}
+        return SimpleNamespace(topic="order.filled", data={"side": side, "trade": trade})
 
-    busted = {"topic": "order.fill_busted", "data": {"ref_exec_id": "e1"}}
-    assert trades_of([fill("e1", "buy"), fill("e2", "sell"), busted]) == {"e2": (D(-10), D(5))}
+    busted = SimpleNamespace(topic="order.fill_busted", data={"ref_exec_id": "e1"})
+    told: list[Any] = [fill("e1", "buy"), fill("e2", "sell"), busted]
+    assert trades_of(told) == {"e2": (D(-10), D(5))}

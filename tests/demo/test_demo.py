@@ -16,6 +16,8 @@ SHOWN = (
     "was stopped by the kill switch, and that is on record",
     "the outcome stays unknown",
     "one POST in all; nothing lost, nothing doubled",
+    "each of them once, kill -9 or not",
+    "nothing is left",
     "the ledger still tells what was known then",
     "every rebuilt table equals a fresh fold of the ledger",
     "no breaks, no orphans",

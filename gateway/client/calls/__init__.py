@@ -1,0 +1,1 @@
+"""What can be asked: one function for each operation of the API, named as the API names it."""
