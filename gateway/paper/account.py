@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -10,7 +11,7 @@ from gateway.paper.orders import ZERO
 
 MINIMUM_MARGIN_EQUITY: Final = Decimal(2000)
 INITIAL_MARGIN: Final = Decimal("0.5")
-MAINTENANCE_MARGIN: Final = Decimal("0.3")
+MAINTENANCE_PERCENT: Final = Decimal(30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +118,7 @@ class Valuation:
     cash: Decimal
     long_value: Decimal
     short_value: Decimal
+    maintenance_margin: Decimal
     reserved: Decimal
     max_multiplier: int = 2
 
@@ -138,24 +140,38 @@ class Valuation:
 
     @property
     def buying_power(self) -> Decimal:
-        if self.multiplier == 1:
-            return self.cash - self.reserved
-        free = max(self.equity - self.initial_margin, ZERO)
-        return max(free * self.multiplier - self.reserved, ZERO)
+        """Four times the margin is measured now, not at the last close."""
+        match self.multiplier:
+            case 1:
+                return self.cash - self.reserved
+            case 4:
+                return max(max(self.equity - self.maintenance_margin, ZERO) * 4 - self.reserved, ZERO)
+            case _:
+                return self.overnight_buying_power
+
+    @property
+    def overnight_buying_power(self) -> Decimal:
+        return max(max(self.equity - self.initial_margin, ZERO) * 2 - self.reserved, ZERO)
 
 
 def valuation(
-    account: Account, marks: dict[str, Decimal], reserved: Decimal, max_multiplier: int
+    account: Account,
+    marks: Mapping[str, Decimal],
+    reserved: Decimal,
+    max_multiplier: int,
+    margins: Mapping[str, Decimal] | None = None,
 ) -> Valuation:
-    """A position without a mark counts at its cost."""
-    values = [
-        position.qty * marks.get(symbol, position.avg_entry_price)
+    """A position without a mark counts at its cost; `margins` are percents where they are not the usual."""
+    values = {
+        symbol: position.qty * marks.get(symbol, position.avg_entry_price)
         for symbol, position in account.positions.items()
-    ]
+    }
+    required = (abs(v) * (margins or {}).get(symbol, MAINTENANCE_PERCENT) for symbol, v in values.items())
     return Valuation(
         cash=account.cash,
-        long_value=sum((v for v in values if v > 0), ZERO),
-        short_value=sum((v for v in values if v < 0), ZERO),
+        long_value=sum((v for v in values.values() if v > 0), ZERO),
+        short_value=sum((v for v in values.values() if v < 0), ZERO),
+        maintenance_margin=sum(required, ZERO) / 100,
         reserved=reserved,
         max_multiplier=max_multiplier,
     )

@@ -16,10 +16,12 @@ from starlette.routing import WebSocketRoute
 from gateway.paper.answers import refused, unknown_path, wrong_method
 from gateway.paper.control import Control
 from gateway.paper.errors import Refusal
+from gateway.paper.events_api import EventsApi
 from gateway.paper.facts import Source
 from gateway.paper.house import House, Opening
 from gateway.paper.keys import Key
 from gateway.paper.market_api import MarketApi
+from gateway.paper.server import Server
 from gateway.paper.stream import Stream
 from gateway.paper.trading_api import TradingApi
 from gateway.paper.wire import Wire
@@ -42,6 +44,7 @@ def create_app(house: House) -> Wire:
         routes=[
             *TradingApi(house).routes(),
             *MarketApi(house).routes(),
+            *EventsApi(house).routes(),
             *Control(house).routes(),
             WebSocketRoute("/stream", Stream(house).serve),
         ],
@@ -79,5 +82,7 @@ def serve(
     )
     listener = socket.create_server((host, port))
     print(f"paper exchange on http://{host}:{listener.getsockname()[1]}", flush=True)
+    server = Server(config)
+    house.sockets.close_door = server.close_door
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])

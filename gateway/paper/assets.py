@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
+import msgspec
+
 from gateway.paper.errors import not_found
+from gateway.paper.notation import plain
 
 ASSETS: Final = {
     "AAPL": ("Apple Inc. Common Stock", "NASDAQ"),
@@ -40,10 +44,26 @@ def find_symbol(symbol_or_asset_id: str) -> str | None:
         return None
 
 
-def asset_json(symbol_or_asset_id: str) -> dict[str, object]:
+def known_symbol(symbol_or_asset_id: str) -> str:
+    """Raises a 404 refusal when nothing of that name is listed."""
     symbol = find_symbol(symbol_or_asset_id)
     if symbol is None:
         raise not_found(f"asset not found for {symbol_or_asset_id}")
+    return symbol
+
+
+class ListingTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What may be done with a symbol; the margin is percent of a position's value."""
+
+    tradable: bool = True
+    marginable: bool = True
+    shortable: bool = True
+    easy_to_borrow: bool = True
+    fractionable: bool = True
+    margin_requirement: Decimal = Decimal(30)
+
+
+def asset_json(symbol: str, terms: ListingTerms) -> dict[str, object]:
     name, exchange = ASSETS[symbol]
     return {
         "id": asset_id(symbol),
@@ -52,14 +72,14 @@ def asset_json(symbol_or_asset_id: str) -> dict[str, object]:
         "symbol": symbol,
         "name": name,
         "status": "active",
-        "tradable": True,
-        "marginable": True,
-        "shortable": True,
-        "easy_to_borrow": True,
-        "borrow_status": "easy_to_borrow",
-        "fractionable": True,
-        "maintenance_margin_requirement": 30,
-        "margin_requirement_long": "30",
-        "margin_requirement_short": "30",
+        "tradable": terms.tradable,
+        "marginable": terms.marginable,
+        "shortable": terms.shortable,
+        "easy_to_borrow": terms.easy_to_borrow,
+        "borrow_status": "easy_to_borrow" if terms.easy_to_borrow else "hard_to_borrow",
+        "fractionable": terms.fractionable,
+        "maintenance_margin_requirement": terms.margin_requirement,
+        "margin_requirement_long": plain(terms.margin_requirement),
+        "margin_requirement_short": plain(terms.margin_requirement),
         "attributes": [],
     }

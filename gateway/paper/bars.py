@@ -7,10 +7,11 @@ import gzip
 import importlib.util
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +50,7 @@ class Recording:
     bars: dict[str, tuple[Bar, ...]]
     start: int
     splits: dict[tuple[str, date], Decimal]
+    dividends: dict[tuple[str, date], Decimal] = field(default_factory=dict)
 
     @property
     def days(self) -> int:
@@ -72,15 +74,26 @@ def recorded_file() -> Path | None:
 def read_recording(path: Path, start: date = RECORDED_START) -> Recording:
     """The days on which all four symbols traded, starting the walk at `start`."""
     by_symbol: dict[str, dict[date, Bar]] = {symbol: {} for symbol in SYMBOLS}
+    dividends: dict[tuple[str, date], Decimal] = {}
     with gzip.open(path, "rt", newline="") as lines:
-        for row in csv.DictReader(lines):
-            if row["Ticker"] in by_symbol:
+        for before, row in pairwise(csv.DictReader(lines)):
+            if (symbol := row["Ticker"]) in by_symbol:
                 bar = _read_bar(row)
-                by_symbol[row["Ticker"]][bar.day] = bar
+                by_symbol[symbol][bar.day] = bar
+                if before["Ticker"] == symbol and (per_share := _dividend(before, row)):
+                    dividends[symbol, bar.day] = per_share
     days = sorted(set.intersection(*(set(bars) for bars in by_symbol.values())))
     bars = {symbol: tuple(of[day] for day in days) for symbol, of in by_symbol.items()}
     first = next((i for i, day in enumerate(days) if day >= start), len(days) - 1)
-    return Recording(bars=bars, start=max(first, _HISTORY), splits=SPLITS)
+    return Recording(bars=bars, start=max(first, _HISTORY), splits=SPLITS, dividends=dividends)
+
+
+def _dividend(before: dict[str, str], row: dict[str, str]) -> Decimal:
+    """What the adjusted closes imply was paid for each share, to the cent; zero on any other day."""
+    close = Decimal(before["Close"])
+    kept = Decimal(before["Adj Close"]) / close / (Decimal(row["Adj Close"]) / Decimal(row["Close"]))
+    ratio = SPLITS.get((row["Ticker"], date.fromisoformat(row["Date"])), Decimal(1))
+    return to_tick(close * (1 - kept * ratio))
 
 
 def _read_bar(row: dict[str, str]) -> Bar:

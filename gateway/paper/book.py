@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
+from gateway.paper.bars import to_tick
 from gateway.paper.orders import ZERO, Order, Side
 
 ANY_PRICE: Final = Decimal("Infinity")
@@ -65,6 +68,13 @@ class Book:
             insort(self._sides[order.side], entry)
             self._entries[order.id] = (order.side, entry)
 
+    def split(self, ratio: Decimal) -> None:
+        """The market goes on at the divided price."""
+        self.last = None if self.last is None else to_tick(self.last / ratio)
+        if self.quote:
+            bid, ask = to_tick(self.quote.bid / ratio), to_tick(self.quote.ask / ratio)
+            self.quote = replace(self.quote, bid=bid, ask=ask)
+
     def queue(self, side: Side) -> tuple[str, ...]:
         """Order ids, best price first, older first at equal prices."""
         return tuple(entry.order_id for entry in self._sides[side])
@@ -75,25 +85,32 @@ class Book:
             entries = self._sides[side]
             del entries[bisect_left(entries, entry)]
 
-    def crosses(self, taker: Order, makers: dict[str, Order], *, unlimited: bool = False) -> Iterator[Cross]:
+    def crosses(
+        self,
+        taker: Order,
+        makers: dict[str, Order],
+        *,
+        unlimited: bool = False,
+        takes_part: Callable[[Order], bool] = lambda order: True,
+    ) -> Iterator[Cross]:
         """What the taker meets now: other accounts' orders first at equal prices, then the quote."""
-        offers = self._offers(taker, makers)
+        offers = [offer for offer in self._offers(taker, makers) if takes_part(makers[offer.maker or ""])]
         if outside := self.outside(taker, unlimited=unlimited):
             place = sum(not _better(taker.side, outside.price, offer.price) for offer in offers)
             offers.insert(place, outside)
-        leaves = taker.leaves
         for offer in offers:
-            if not leaves:
+            qty = min(taker.leaves_at(offer.price), offer.qty)
+            if not qty:
                 return
-            cross = replace(offer, qty=min(leaves, offer.qty))
-            yield cross
-            leaves -= cross.qty
+            yield replace(offer, qty=qty)
+            filled_qty, filled_value = taker.filled_qty + qty, taker.filled_value + qty * offer.price
+            taker = msgspec.structs.replace(taker, filled_qty=filled_qty, filled_value=filled_value)
 
     def _offers(self, taker: Order, makers: dict[str, Order]) -> list[Cross]:
         """Orders of other accounts at prices the taker accepts, in priority order."""
         opposite = (makers[order_id] for order_id in self.queue(_opposite(taker.side)))
         return [
-            Cross(maker=maker.id, price=price, qty=maker.leaves)
+            Cross(maker=maker.id, price=price, qty=maker.leaves_at(price))
             for maker in opposite
             if (price := maker.working_limit) is not None
             and maker.account != taker.account
@@ -107,9 +124,10 @@ class Book:
         buying = taker.side == "buy"
         price = self.quote.ask if buying else self.quote.bid
         size = self.quote.ask_size if buying else self.quote.bid_size
-        if not price or not size or not _accepts(taker, price):
+        if not price or not (size or unlimited) or not _accepts(taker, price):
             return None
-        return Cross(maker=None, price=price, qty=taker.leaves if unlimited else min(taker.leaves, size))
+        wanted = taker.leaves_at(price)
+        return Cross(maker=None, price=price, qty=wanted if unlimited else min(wanted, size))
 
 
 def _opposite(side: Side) -> Side:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
+from gateway.paper.holidays import is_half_day, is_trading_day
 from gateway.paper.notation import NEW_YORK
 
 Mode = Literal["real", "scaled", "manual"]
@@ -51,13 +52,50 @@ class Clock:
         return max((moment - self.now()).total_seconds() / self.speed, 0.0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """The times of one trading day in New York; `first` and `last` bound the extended hours around it."""
+
+    first: time_of_day
+    opens: time_of_day
+    closes: time_of_day
+    last: time_of_day
+
+
+ROUND_THE_CLOCK: Final = Hours(
+    first=time_of_day(), opens=time_of_day(), closes=time_of_day(23, 59), last=time_of_day(23, 59)
+)
+FULL_DAY: Final = Hours(
+    first=time_of_day(4), opens=time_of_day(9, 30), closes=time_of_day(16), last=time_of_day(20)
+)
+HALF_DAY: Final = Hours(
+    first=time_of_day(4), opens=time_of_day(9, 30), closes=time_of_day(13), last=time_of_day(17)
+)
+
+OPENING_CUTOFF: Final = timedelta(minutes=2)
+CLOSING_CUTOFF: Final = timedelta(minutes=10)
+AUCTIONS_REOPEN: Final = time_of_day(19)
+
+
 class Session(Protocol):
     """When the market is open. Instants are UTC; the dates of sessions are New York's."""
 
     def is_open(self, now: datetime) -> bool: ...
+    def is_extended(self, now: datetime) -> bool:
+        """Whether orders trade that ask for extended hours."""
+
     def next_open(self, now: datetime) -> datetime: ...
     def next_close(self, now: datetime) -> datetime: ...
-    def hours(self, day: date) -> tuple[str, str] | None: ...
+    def next_first(self, now: datetime) -> datetime:
+        """When the extended hours begin."""
+
+    def next_last(self, now: datetime) -> datetime:
+        """When the extended hours end."""
+
+    def takes_auction(self, time_in_force: str, now: datetime) -> bool:
+        """Whether an order for the opening or the closing auction may be entered."""
+
+    def hours(self, day: date) -> Hours | None: ...
 
 
 def _new_york_instant(day: date, at: time_of_day) -> datetime:
@@ -70,39 +108,74 @@ class AlwaysOpen:
     def is_open(self, now: datetime) -> bool:
         return True
 
+    def is_extended(self, now: datetime) -> bool:
+        return True
+
     def next_open(self, now: datetime) -> datetime:
         return _new_york_instant(now.astimezone(NEW_YORK).date() + timedelta(days=1), time_of_day())
 
     def next_close(self, now: datetime) -> datetime:
         return self.next_open(now)
 
-    def hours(self, day: date) -> tuple[str, str] | None:
-        return "00:00", "23:59"
+    def next_first(self, now: datetime) -> datetime:
+        return self.next_open(now)
+
+    def next_last(self, now: datetime) -> datetime:
+        return self.next_open(now)
+
+    def takes_auction(self, time_in_force: str, now: datetime) -> bool:
+        return True
+
+    def hours(self, day: date) -> Hours | None:
+        return ROUND_THE_CLOCK
 
 
 class RegularHours:
-    """09:30 to 16:00 in New York, Monday to Friday; holidays are not modelled."""
-
-    OPEN, CLOSE = time_of_day(9, 30), time_of_day(16)
+    """New York's sessions on the days of its calendar."""
 
     def is_open(self, now: datetime) -> bool:
         local = now.astimezone(NEW_YORK)
-        return local.weekday() < 5 and self.OPEN <= local.time() < self.CLOSE
+        hours = self.hours(local.date())
+        return hours is not None and hours.opens <= local.time() < hours.closes
+
+    def is_extended(self, now: datetime) -> bool:
+        local = now.astimezone(NEW_YORK)
+        hours = self.hours(local.date())
+        return hours is not None and hours.first <= local.time() < hours.last
 
     def next_open(self, now: datetime) -> datetime:
-        return self._next(now, self.OPEN)
+        return self._next(now, lambda hours: hours.opens)
 
     def next_close(self, now: datetime) -> datetime:
-        return self._next(now, self.CLOSE)
+        return self._next(now, lambda hours: hours.closes)
 
-    def hours(self, day: date) -> tuple[str, str] | None:
-        return ("09:30", "16:00") if day.weekday() < 5 else None
+    def next_first(self, now: datetime) -> datetime:
+        return self._next(now, lambda hours: hours.first)
 
-    def _next(self, now: datetime, at: time_of_day) -> datetime:
+    def next_last(self, now: datetime) -> datetime:
+        return self._next(now, lambda hours: hours.last)
+
+    def takes_auction(self, time_in_force: str, now: datetime) -> bool:
         day = now.astimezone(NEW_YORK).date()
-        while (moment := _new_york_instant(day, at)) <= now or day.weekday() > 4:
+        hours = self.hours(day)
+        if hours is None:
+            return True
+        if time_in_force == "opg":
+            cutoff = _new_york_instant(day, hours.opens) - OPENING_CUTOFF
+        else:
+            cutoff = _new_york_instant(day, hours.closes) - CLOSING_CUTOFF
+        return not cutoff <= now < _new_york_instant(day, AUCTIONS_REOPEN)
+
+    def hours(self, day: date) -> Hours | None:
+        if not is_trading_day(day):
+            return None
+        return HALF_DAY if is_half_day(day) else FULL_DAY
+
+    def _next(self, now: datetime, at: Callable[[Hours], time_of_day]) -> datetime:
+        day = now.astimezone(NEW_YORK).date()
+        while (hours := self.hours(day)) is None or _new_york_instant(day, at(hours)) <= now:
             day += timedelta(days=1)
-        return moment
+        return _new_york_instant(day, at(hours))
 
 
 SESSIONS: dict[str, Session] = {"always": AlwaysOpen(), "regular": RegularHours()}
@@ -110,6 +183,13 @@ SESSIONS: dict[str, Session] = {"always": AlwaysOpen(), "regular": RegularHours(
 
 def trading_day(now: datetime) -> date:
     return now.astimezone(NEW_YORK).date()
+
+
+def following_day(session: Session, day: date) -> date:
+    """The next trading day, on which trades of `day` settle."""
+    while not session.hours(day := day + timedelta(days=1)):
+        pass
+    return day
 
 
 def preceding_days(session: Session, last: date, count: int) -> list[date]:

@@ -18,6 +18,7 @@ class Connection:
     account: str = ""
     listening: bool = False
     sent: int = 0
+    said_goodbye: bool = False
     _mute_ends: asyncio.TimerHandle | None = None
     _held: list[bytes] | None = None
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -15,11 +13,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.paper.answers import Handler, answer
-from gateway.paper.assets import find_symbol
+from gateway.paper.assets import ListingTerms, asset_json, find_symbol
 from gateway.paper.control_messages import (
     Advance,
     ClockMode,
     Configuration,
+    DividendOrder,
     Endowment,
     FeedChoice,
     Halt,
@@ -27,21 +26,21 @@ from gateway.paper.control_messages import (
     Price,
     Print,
     Revision,
-    SocketStep,
     SplitOrder,
     Step,
+    Transfer,
+    read_as,
 )
+from gateway.paper.disturbances import Disturbances, Work
 from gateway.paper.errors import forbidden, invalid, not_found, order_not_found, unprocessable
-from gateway.paper.facts import ClockSet, Endowed, Funded, Halted, Quoted, Restated
+from gateway.paper.facts import ClockSet, Endowed, Funded, Halted, Listed, Quoted
 from gateway.paper.house import House, Opening
 from gateway.paper.kernel import Kernel, asked_qty
 from gateway.paper.notation import read_moment, stamp
 from gateway.paper.orders import ZERO, Order, order_json
-from gateway.paper.ticket import read_body, read_ticket
+from gateway.paper.terms import read_ticket
+from gateway.paper.ticket import read_body
 from gateway.paper.truth import truth
-
-T = TypeVar("T")
-Work = Callable[[Request, bytes], object]
 
 
 class Control:
@@ -62,23 +61,21 @@ class Control:
             ("POST", "trade", self.trade),
             ("POST", "feed", self.feed),
             ("POST", "halt", self.halt),
+            ("PUT", "assets/{symbol}", self.relist),
             ("POST", "split", self.split),
+            ("POST", "dividend", self.dividend),
+            ("POST", "transfer", self.transfer),
             ("POST", "account", self.endow),
             ("POST", "orders/{order_id}/{step}", self.step),
             ("POST", "foreign_order", self.foreign_order),
             ("POST", "executions/{execution_id}/bust", self.bust),
             ("POST", "executions/{execution_id}/correct", self.correct),
-            ("GET", "connections", self.connections),
-            ("POST", "connections/{connection_id}/{step}", self.connection_step),
-            ("GET", "faults", self.faults),
-            ("POST", "faults", self.arm),
-            ("DELETE", "faults", self.disarm_all),
-            ("DELETE", "faults/{fault_id}", self.disarm),
             ("GET", "requests", self.requests),
             ("GET", "events", self.events),
             ("GET", "truth", self.truth),
             ("GET", "journal", self.journal),
         ]
+        table += Disturbances(self._house).table()
         routes = [Route(f"/_ctl/{path}", self._local(work), methods=[method]) for method, path, work in table]
         return [*routes, Route("/_ctl/quiesce", self.quiesce, methods=["POST"])]
 
@@ -97,7 +94,7 @@ class Control:
 
     def reset(self, request: Request, body: bytes) -> object:
         """Begin another world; what is not named is as the house was first opened."""
-        opening = msgspec.to_builtins(self._house.opening) | _read(body, dict[str, object])
+        opening = msgspec.to_builtins(self._house.opening) | read_as(body, dict[str, object])
         try:
             self._house.reset(msgspec.convert(opening, Opening, strict=False))
         except msgspec.ValidationError as error:
@@ -106,7 +103,7 @@ class Control:
 
     def feed(self, request: Request, body: bytes) -> object:
         """Go on with other prices; orders, positions and cash stay."""
-        asked = _read(body, FeedChoice)
+        asked = read_as(body, FeedChoice)
         self._house.feed_from(asked.source, asked.speed)
         return {"source": self._kernel.world.fed.source, "speed": asked.speed}
 
@@ -115,7 +112,7 @@ class Control:
         return {**msgspec.to_builtins(self._kernel.rules), "keys": keys}
 
     def configure(self, request: Request, body: bytes) -> object:
-        asked = _read(body, Configuration)
+        asked = read_as(body, Configuration)
         changes = {name: value for name, value in msgspec.structs.asdict(asked).items() if value is not None}
         if keys := changes.pop("keys", None):
             self._house.keys.replace(keys)
@@ -134,17 +131,18 @@ class Control:
         return {"mode": clock.mode, "speed": clock.speed, "now": stamp(now), "is_open": is_open}
 
     def set_clock(self, request: Request, body: bytes) -> object:
-        asked = _read(body, ClockMode)
+        asked = read_as(body, ClockMode)
         now = asked.now or self._kernel.clock.now()
         with self._kernel.turn():
             self._kernel.clock.set(asked.mode, now=now, speed=asked.speed)
             self._kernel.record(ClockSet(at=now, mode=asked.mode, now=now, speed=asked.speed))
+        self._house.back_office.close_days()
         self._house.wake()
         return self.clock(request, body)
 
     def advance(self, request: Request, body: bytes) -> object:
         """Everything due on the way happens, in order, before the answer."""
-        asked, clock, session = _read(body, Advance), self._kernel.clock, self._kernel.session
+        asked, clock, session = read_as(body, Advance), self._kernel.clock, self._kernel.session
         if clock.mode != "manual":
             raise unprocessable("only a manual clock can be advanced")
         now = clock.now()
@@ -164,7 +162,7 @@ class Control:
     # Prices.
 
     def prices(self, request: Request, body: bytes) -> object:
-        for symbol, price in _read(body, dict[str, Price]).items():
+        for symbol, price in read_as(body, dict[str, Price]).items():
             last = price.last if price.last is not None else (price.bid + price.ask) / 2
             fact = Quoted(
                 at=self._kernel.clock.now(),
@@ -181,7 +179,7 @@ class Control:
 
     def trade(self, request: Request, body: bytes) -> object:
         """Print one trade and leave the quote alone."""
-        printed = _read(body, Print)
+        printed = read_as(body, Print)
         quote = self._kernel.world.books[_known_symbol(printed.symbol)].quote
         fact = Quoted(
             at=self._kernel.clock.now(),
@@ -197,21 +195,56 @@ class Control:
         return {}
 
     def halt(self, request: Request, body: bytes) -> object:
-        asked = _read(body, Halt)
+        asked = read_as(body, Halt)
         with self._kernel.turn():
             fact = Halted(at=self._kernel.clock.now(), symbol=_known_symbol(asked.symbol), on=asked.on)
             self._kernel.record(fact)
         return {"symbol": asked.symbol, "halted": asked.on}
 
+    def relist(self, request: Request, body: bytes) -> object:
+        """Change what may be done with a symbol; what is not named stays."""
+        symbol = _known_symbol(request.path_params["symbol"])
+        listing = msgspec.to_builtins(self._kernel.world.listings[symbol]) | read_as(body, dict[str, object])
+        try:
+            terms = msgspec.convert(listing, ListingTerms, strict=False)
+        except msgspec.ValidationError as error:
+            raise invalid(str(error)) from None
+        with self._kernel.turn():
+            self._kernel.record(Listed(at=self._kernel.clock.now(), symbol=symbol, terms=terms))
+        return asset_json(symbol, terms)
+
     def split(self, request: Request, body: bytes) -> object:
-        asked = _read(body, SplitOrder)
-        mark = f"hand/{self._kernel.world.facts}"
-        self._house.exchange.floor.split(_known_symbol(asked.symbol), asked.ratio, mark)
+        asked = read_as(body, SplitOrder)
+        if asked.ratio <= 0:
+            raise invalid("ratio must be positive")
+        symbol, mark = _known_symbol(asked.symbol), f"hand/{self._kernel.world.facts}"
+        self._house.back_office.split(symbol, asked.ratio, mark, orders=asked.orders)
+        return {}
+
+    def dividend(self, request: Request, body: bytes) -> object:
+        asked = read_as(body, DividendOrder)
+        if asked.amount <= 0:
+            raise invalid("amount must be positive")
+        symbol, mark = _known_symbol(asked.symbol), f"hand/{self._kernel.world.facts}"
+        self._house.back_office.dividend(symbol, asked.amount, mark)
+        return {}
+
+    def transfer(self, request: Request, body: bytes) -> object:
+        """Money or shares in or out, as entered in the broker's app."""
+        asked = read_as(body, Transfer)
+        account = asked.account or self._house.keys.first_account
+        if asked.amount and asked.symbol is None:
+            self._house.back_office.transfer_cash(account, asked.amount)
+        elif asked.symbol and asked.qty and asked.price is not None and asked.amount is None:
+            symbol = _known_symbol(asked.symbol)
+            self._house.back_office.transfer_shares(account, symbol, asked.qty, asked.price)
+        else:
+            raise invalid("either amount, or symbol, qty and price")
         return {}
 
     def endow(self, request: Request, body: bytes) -> object:
         """Set an account's cash and put positions into it."""
-        asked, now = _read(body, Endowment), self._kernel.clock.now()
+        asked, now = read_as(body, Endowment), self._kernel.clock.now()
         account = asked.account or self._house.keys.first_account
         with self._kernel.turn():
             if asked.cash is not None:
@@ -230,7 +263,7 @@ class Control:
         order = self._kernel.world.orders.get(request.path_params["order_id"])
         if order is None:
             raise order_not_found(request.path_params["order_id"])
-        asked, step = _read(body, Step), request.path_params["step"]
+        asked, step = read_as(body, Step), request.path_params["step"]
         with self._kernel.turn():
             self._force(order, step, asked)
         return order_json(self._kernel.world.orders[order.id])
@@ -256,11 +289,7 @@ class Control:
             case "done_for_day":
                 kernel.move(order.id, "done_for_day", "done_for_day", reason=asked.reason)
             case "restate":
-                qty = asked_qty(asked.qty, order.qty)
-                fact = Restated(
-                    at=kernel.clock.now(), order_id=order.id, qty=qty, reason=asked.reason or "RESTATED"
-                )
-                kernel.record(fact)
+                kernel.restate(order.id, qty=asked.qty, price=asked.price, reason=asked.reason)
             case _:
                 raise not_found(f"no step {step}")
 
@@ -271,13 +300,13 @@ class Control:
         return order_json(self._house.exchange.submit(account, read_ticket(fields)))
 
     def bust(self, request: Request, body: bytes) -> object:
-        execution_id, asked = self._live_execution(request), _read(body, Revision)
+        execution_id, asked = self._live_execution(request), read_as(body, Revision)
         with self._kernel.turn():
             self._kernel.bust(execution_id, negative_qty=asked.negative_qty)
         return {"busted_by": self._kernel.world.executions[execution_id].busted_by}
 
     def correct(self, request: Request, body: bytes) -> object:
-        execution_id, asked = self._live_execution(request), _read(body, Revision)
+        execution_id, asked = self._live_execution(request), read_as(body, Revision)
         old = self._kernel.world.executions[execution_id]
         with self._kernel.turn():
             self._kernel.correct(execution_id, asked.qty or old.qty, asked.price or old.price)
@@ -289,44 +318,6 @@ class Control:
         if execution is None or not execution.is_live:
             raise not_found(f"no live execution {execution_id}")
         return execution_id
-
-    # Sockets and faults.
-
-    def connections(self, request: Request, body: bytes) -> object:
-        return [connection.as_json() for connection in self._house.hub.connections.values()]
-
-    def connection_step(self, request: Request, body: bytes) -> object:
-        wanted, step, asked = (
-            request.path_params["connection_id"],
-            request.path_params["step"],
-            _read(body, SocketStep),
-        )
-        chosen = [c for c in self._house.hub.connections.values() if wanted in {"all", c.id}]
-        for connection in chosen:
-            match step:
-                case "drop":
-                    connection.drop(asked.code)
-                case "freeze":
-                    self._house.hub.freeze(connection, asked.seconds)
-                case "mute":
-                    connection.mute(asked.seconds, backlog=asked.backlog)
-                case _:
-                    raise not_found(f"no step {step}")
-        return {"connections": [connection.id for connection in chosen]}
-
-    def faults(self, request: Request, body: bytes) -> object:
-        return self._kernel.faults.all()
-
-    def arm(self, request: Request, body: bytes) -> object:
-        return self._kernel.faults.arm(body)
-
-    def disarm(self, request: Request, body: bytes) -> object:
-        self._kernel.faults.disarm(request.path_params["fault_id"])
-        return {}
-
-    def disarm_all(self, request: Request, body: bytes) -> object:
-        self._kernel.faults.clear()
-        return {}
 
     # What happened.
 
@@ -342,19 +333,12 @@ class Control:
     async def quiesce(self, request: Request) -> Response:
         """Wait until no request is in hand, nothing delayed is due soon and every frame has left."""
         _check_loopback(request)
-        deadline = time.monotonic() + _read(await request.body(), Patience).timeout_s
+        deadline = time.monotonic() + read_as(await request.body(), Patience).timeout_s
         # What it waits for has no single event.
         while time.monotonic() < deadline and not self._house.is_quiet:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         quiet = self._house.is_quiet
         return answer({"quiet": quiet}, 200 if quiet else 504)
-
-
-def _read(body: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body or b"{}", type=kind)
-    except msgspec.MsgspecError as error:
-        raise invalid(str(error)) from None
 
 
 def _known_symbol(symbol: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
+from gateway.paper.assets import ListingTerms
 from gateway.paper.orders import Order
 from gateway.paper.rules import Rules
 
@@ -50,12 +51,22 @@ class Elected(Fact, frozen=True):
     protection: Decimal | None = None
 
 
+class Trailed(Fact, frozen=True):
+    """The best price a trailing stop has seen, and where that puts the stop."""
+
+    order_id: str
+    hwm: Decimal
+    stop_price: Decimal
+
+
 class Executed(Fact, frozen=True):
     execution_id: str
     order_id: str
     qty: Decimal
     price: Decimal
     against: Against
+    in_burst: bool = False
+    """One of several in the same millisecond."""
 
 
 class Undone(Fact, frozen=True):
@@ -74,11 +85,13 @@ class Corrected(Fact, frozen=True):
 
 
 class Restated(Fact, frozen=True):
-    """The broker changed the quantity of an order."""
+    """The broker changed the terms of an order; a price of None stays as it was."""
 
     order_id: str
     qty: Decimal
     reason: str
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
 
 
 class Quoted(Fact, frozen=True):
@@ -97,6 +110,13 @@ class Quoted(Fact, frozen=True):
 class Halted(Fact, frozen=True):
     symbol: str
     on: bool
+
+
+class Listed(Fact, frozen=True):
+    """A symbol is listed on other terms."""
+
+    symbol: str
+    terms: ListingTerms
 
 
 class Funded(Fact, frozen=True):
@@ -118,6 +138,41 @@ class Split(Fact, frozen=True):
     ratio: Decimal
     mark: str
     """Names the occasion, so that it is applied once."""
+
+
+class Dividend(Fact, frozen=True):
+    """Dollars paid for each share; what each account got is posted."""
+
+    symbol: str
+    per_share: Decimal
+    mark: str
+    """Names the occasion, so that it is paid once."""
+
+
+class DayClosed(Fact, frozen=True):
+    """The fees of this day in New York, and of every day before it, are billed."""
+
+    day: date
+
+
+class Posted(Fact, frozen=True):
+    """An activity that is no trade. It moves the cash of the account by `net_amount`, and nothing else."""
+
+    account: str
+    id: str
+    kind: str
+    """Alpaca's activity type: `SPLIT`, `DIV`, `FEE`, `CSD`, `CSW`, `JNLS`."""
+    day: date
+    """The day it is for; `at` is when it was posted."""
+    group: str
+    """What was posted on one occasion shares it."""
+    description: str
+    sub_kind: str | None = None
+    net_amount: Decimal = Decimal(0)
+    symbol: str | None = None
+    qty: Decimal | None = None
+    price: Decimal | None = None
+    per_share: Decimal | None = None
 
 
 class Fed(Fact, frozen=True):
@@ -142,15 +197,20 @@ AnyFact = (
     | Accepted
     | Moved
     | Elected
+    | Trailed
     | Executed
     | Undone
     | Corrected
     | Restated
     | Quoted
     | Halted
+    | Listed
     | Funded
     | Endowed
     | Split
+    | Dividend
+    | DayClosed
+    | Posted
     | ClockSet
     | Fed
     | Ruled

@@ -6,71 +6,22 @@ import itertools
 import random
 import time
 from fnmatch import fnmatchcase
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
+from gateway.paper.catalogue import CATALOGUE, Kind
 from gateway.paper.errors import invalid, not_found
-
-FAULTS: Final = frozenset(
-    {
-        "http.status",
-        "http.status_after",
-        "http.hang",
-        "http.reset",
-        "http.close",
-        "http.body",
-        "http.redirect",
-        "http.latency",
-        "http.rate_limit",
-        "http.auth",
-        "order.lookup_lag",
-        "order.ack_delay",
-        "order.async_reject",
-        "order.stuck",
-        "order.late_accept",
-        "order.cancel_reject",
-        "order.fill_on_cancel",
-        "order.fill_after_terminal",
-        "order.cancel_204_filled",
-        "order.silent_cancel",
-        "fill.partial",
-        "fill.bust",
-        "fill.correct",
-        "fill.over",
-        "fill.id_mismatch",
-        "read.list_gap",
-        "read.activities_gap",
-        "http.drip",
-        "ws.freeze",
-        "ws.replay",
-        "ws.position_lie",
-        "ws.drop",
-        "ws.mute",
-        "ws.lose",
-        "ws.duplicate",
-        "ws.reorder",
-        "ws.delay",
-        "ws.malformed",
-        "ws.unknown_event",
-        "ws.upgrade",
-        "ws.auth",
-    }
-)
-
-
-UNTIL_DISARMED: Final = frozenset({"http.auth", "http.rate_limit"})
-
 
 Poison = Literal["not_json", "truncated", "array", "null", "no_order", "no_timestamp", "empty_execution_id"]
 
 _numbers = itertools.count(1)  # never twice in one process, whatever worlds come and go
 
 
-class Params(msgspec.Struct, frozen=True, kw_only=True):
-    """Every parameter of every fault; each reads its own.
+class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every parameter of every fault; each reads its own, and the catalogue has its default.
 
-    Seconds are wall time for HTTP and sockets, virtual time for orders and executions.
+    Seconds are wall time for HTTP and sockets, virtual time for orders, executions and reads.
     """
 
     status: int | str | None = None
@@ -84,12 +35,19 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 0
     window_s: float = 60
     location: str = "/"
+    framing: Literal["length", "chunked"] = "length"
     scope: Literal["*", "id", "cid", "list"] = "*"
+    events_first: bool = True
+    gap_ms: int = 0
+    until: Literal["cleared", "next_open"] = "cleared"
+    fail: int = 1
     delay_s: float = 0
+    jitter_s: float = 0
     reason: str | None = None
     then_fill: bool = False
     qty: str | int | None = None
     price: str | None = None
+    bps: int = 0
     slices: int = 2
     every_s: float = 0
     negative_qty: bool = False
@@ -103,62 +61,97 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     last: int = 1
     delta: int = 1
     window: int = 2
-    mode: Literal["reverse", "new_after_fill", "hang", "unauthorized", "event_first"] = "reverse"
+    mode: str = ""
+    policy: Literal["refuse_new", "kick_old"] = "refuse_new"
+    reap_s: float = 90
     kind: Poison = "not_json"
     event: str = "novelty"
     fields: dict[str, object] = {}
+    symbol: str = "*"
+    side: Literal["ask", "bid"] = "ask"
+    remove: tuple[str, ...] = ()
+    add: dict[str, object] = {}
+    enums: dict[str, str] = {}
 
 
-class Fault(msgspec.Struct, kw_only=True):
+class Asked(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How a fault is armed."""
+
     name: str
-    params: Params = Params()
+    params: dict[str, object] = {}
     match: dict[str, str] = {}
     after: int = 0
     times: int | None = None
-    """How often it strikes; -1 until disarmed. None is the default of its kind."""
     probability: float = 1.0
     for_s: float | None = None
-    id: str = ""
+
+
+class Fault(msgspec.Struct, kw_only=True):
+    id: str
+    name: str
+    params: Params
+    match: dict[str, str]
+    after: int
+    times: int
+    """How often it strikes; -1 until disarmed."""
+    probability: float
+    for_s: float | None
+    armed_at: float
     seen: int = 0
     hits: int = 0
-    armed_at: float = 0
 
     def is_over(self, monotonic: float) -> bool:
-        used_up = self.times is not None and 0 <= self.times <= self.hits
+        used_up = 0 <= self.times <= self.hits
         return used_up or (self.for_s is not None and monotonic > self.armed_at + self.for_s)
 
 
 class Faults:
-    """The armed faults, in arming order."""
+    """The armed faults, in arming order. They end with the process; what they have done does not."""
 
     def __init__(self, seed: int) -> None:
-        self._draw = random.Random(f"{seed}/faults")
+        self.draw = random.Random(f"{seed}/faults")
         self._armed: dict[str, Fault] = {}
 
     def arm(self, specification: bytes) -> Fault:
         """Raises a 422 refusal when the name is unknown or a parameter does not fit."""
         try:
-            fault = msgspec.json.decode(specification, type=Fault)
+            asked = msgspec.json.decode(specification, type=Asked)
+            if (kind := CATALOGUE.get(asked.name)) is None:
+                raise invalid(f"unknown fault {asked.name}")
+            params = _params(kind, asked.params)
         except msgspec.MsgspecError as error:
             raise invalid(str(error)) from None
-        if fault.name not in FAULTS:
-            raise invalid(f"unknown fault {fault.name}")
-        fault.id, fault.armed_at = f"fault-{next(_numbers)}", time.monotonic()
-        fault.after += fault.params.after_events
-        if fault.times is None:
-            fault.times = -1 if fault.name in UNTIL_DISARMED else 1
+        fault = Fault(
+            id=f"fault-{next(_numbers)}",
+            name=asked.name,
+            params=params,
+            match=asked.match,
+            after=asked.after + params.after_events,
+            times=_times(kind, params) if asked.times is None else asked.times,
+            probability=asked.probability,
+            for_s=_duration(kind, params) if asked.for_s is None else asked.for_s,
+            armed_at=time.monotonic(),
+        )
         self._armed[fault.id] = fault
         return fault
 
-    def disarm(self, fault_id: str) -> None:
-        if self._armed.pop(fault_id, None) is None:
+    def find(self, fault_id: str) -> Fault:
+        if (fault := self._armed.get(fault_id)) is None:
             raise not_found(f"no fault {fault_id}")
+        return fault
+
+    def disarm(self, fault_id: str) -> None:
+        del self._armed[self.find(fault_id).id]
 
     def clear(self) -> None:
         self._armed.clear()
 
     def all(self) -> list[Fault]:
         return list(self._armed.values())
+
+    def has(self, name: str) -> bool:
+        """Whether such a fault may strike."""
+        return any(f.name == name and not f.is_over(time.monotonic()) for f in self._armed.values())
 
     def take(self, name: str, /, **about: str) -> Params | None:
         """The parameters of the first armed fault of that name that strikes now, counted as a hit."""
@@ -169,10 +162,31 @@ class Faults:
         for fault in self._armed.values():
             if fault.name == name and not fault.is_over(time.monotonic()) and _matches(fault, about):
                 fault.seen += 1
-                if fault.seen > fault.after and self._draw.random() < fault.probability:
+                if fault.seen > fault.after and self.draw.random() < fault.probability:
                     fault.hits += 1
                     return fault
         return None
+
+
+def _params(kind: Kind, given: dict[str, object]) -> Params:
+    """What is not given is as the catalogue has it."""
+    for name, value in given.items():
+        if name not in kind.parameters:
+            raise invalid(f"{kind.name} has no parameter {name}")
+        choices = kind.choices(name)
+        if choices and value not in choices:
+            raise invalid(f"{kind.name} takes no {name} {value}")
+    return msgspec.convert({name: kind.default(name) for name in kind.parameters} | given, Params)
+
+
+def _duration(kind: Kind, params: Params) -> float | None:
+    return params.seconds or None if kind.name == "read.activities_gap" else None
+
+
+def _times(kind: Kind, params: Params) -> int:
+    if kind.lasting or (kind.name == "read.activities_gap" and params.seconds):
+        return -1
+    return params.n if kind.name == "ws.lose" else 1
 
 
 def _matches(fault: Fault, about: dict[str, str]) -> bool:
@@ -181,5 +195,7 @@ def _matches(fault: Fault, about: dict[str, str]) -> bool:
     if isinstance(wanted, str) and "status" in about and about["status"] != wanted:
         return False
     if "phase" in about and about["phase"] != fault.params.phase:
+        return False
+    if not fnmatchcase(about.get("symbol", ""), fault.params.symbol):
         return False
     return all(fnmatchcase(about.get(key, ""), pattern) for key, pattern in fault.match.items())

@@ -119,12 +119,20 @@ class Feed:
 
     def splits_passed(self, place: Place) -> list[tuple[str, date, Decimal]]:
         """Splits between the start of this lap and now, the current day's included."""
-        first = self.recording.start
+        return self._passed(self.recording.splits, place)
+
+    def dividends_passed(self, place: Place) -> list[tuple[str, date, Decimal]]:
+        """The same for cash dividends, in dollars for each share."""
+        return self._passed(self.recording.dividends, place)
+
+    def _passed(
+        self, actions: dict[tuple[str, date], Decimal], place: Place
+    ) -> list[tuple[str, date, Decimal]]:
         passed: list[tuple[str, date, Decimal]] = []
-        for (symbol, day), ratio in self.recording.splits.items():
-            walked = self.recording.bars[symbol][first + 1 : place.bar + 1]
-            if any(bar.day == day for bar in walked):
-                passed.append((symbol, day, ratio))
+        for (symbol, day), amount in actions.items():
+            bars = self.recording.bars[symbol]
+            if bars[self.recording.start].day < day <= bars[place.bar].day:
+                passed.append((symbol, day, amount))
         return passed
 
     def _steps(self, now: datetime) -> int:

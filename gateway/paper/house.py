@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
+from gateway.paper.back_office import BackOffice
 from gateway.paper.bars import Recording, invent_recording, read_recording, recorded_file
 from gateway.paper.clock import wall
 from gateway.paper.exchange import Exchange
 from gateway.paper.facts import Fed, Opened, Quoted, Source
-from gateway.paper.feed import Feed
+from gateway.paper.feed import Feed, Place
 from gateway.paper.hub import Hub
 from gateway.paper.journal import Journal
 from gateway.paper.kernel import Kernel
@@ -22,6 +24,7 @@ from gateway.paper.market_data import MarketData
 from gateway.paper.orders import ZERO
 from gateway.paper.request_log import RequestLog
 from gateway.paper.sockets import Sockets
+from gateway.paper.world import World
 
 DEFAULT_KEY = Key(key_id="PKLOCALEXCHANGE", secret="local-exchange-secret")  # noqa: S106 (opens only this toy)
 
@@ -58,6 +61,7 @@ class House:
         self.kernel.publish = self.hub.publish
         self.kernel.agenda.changed = self._woken.set
         self.exchange = Exchange(self.kernel)
+        self.back_office = BackOffice(self.kernel)
         self._wind()
 
     def reset(self, opening: Opening) -> None:
@@ -91,15 +95,34 @@ class House:
             return
         now = self.kernel.clock.now()
         place = feed.place(now)
-        for symbol, day, ratio in feed.splits_passed(place):
-            mark = f"{place.lap}/{symbol}/{day}"
-            if mark not in self.kernel.world.splits:
-                self.exchange.floor.split(symbol, ratio, mark)
+        self._act(feed, place)
         for symbol in feed.symbols:
             tick = feed.tick(symbol, place)
             self.exchange.floor.tick(tick)
             self.market.see(symbol, Decimal(tick.size))
         self.kernel.agenda.at(feed.next_step(now), lambda: self._step(feed), routine=True)
+
+    def _act(self, feed: Feed, place: Place) -> None:
+        """Corporate actions of the recording; each takes place once in each lap."""
+        occasions = self.kernel.world.occasions
+        for symbol, day, ratio in feed.splits_passed(place):
+            if (mark := f"{place.lap}/{symbol}/{day}") not in occasions:
+                self.back_office.split(symbol, ratio, mark)
+        for symbol, day, per_share in feed.dividends_passed(place):
+            if (mark := f"{place.lap}/{symbol}/{day}/dividend") not in occasions:
+                self.back_office.dividend(symbol, per_share, mark)
+
+    def world_before(self, seconds: float) -> World:
+        """The world as it was so long ago, except that prices are those of now."""
+        then = self.kernel.clock.now() - timedelta(seconds=seconds)
+        facts = list(self.journal.read())
+        known = [number for number, fact in enumerate(facts, start=1) if fact.at <= then]
+        past = World()
+        for fact in facts[: max(known, default=1)]:
+            past.apply(fact)
+        for symbol, book in self.kernel.world.books.items():
+            past.books[symbol].last = book.last
+        return past
 
     def set_price(self, fact: Quoted, size: Decimal = ZERO) -> None:
         self.exchange.floor.quote(fact, size=size)

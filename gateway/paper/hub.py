@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import random
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from itertools import islice
 from typing import Final
-from uuid import uuid4
+from uuid import UUID
 
 import msgspec
 
 from gateway.paper.clock import wall
 from gateway.paper.connection import Connection
+from gateway.paper.distortions import distorted_message
 from gateway.paper.faults import Faults, Params, Poison
 from gateway.paper.notation import plain
 from gateway.paper.sockets import Sockets
@@ -37,6 +42,8 @@ class Hub:
         self._published = 0
         self._delayed = 0
         self._world = 0
+        self._lost_at = -math.inf
+        self._answer_gap_s = 0.0
         self._window: list[tuple[str, Callable[[], None]]] = []
         self._window_size = 0
         self._window_mode = ""
@@ -45,6 +52,21 @@ class Hub:
     def publish(self, update: Update) -> None:
         """Tell everybody concerned, unless a fault has other plans."""
         update = self._distorted(update)
+        if self._answer_gap_s:
+            self._later(self._answer_gap_s, partial(self._tell, update))
+        else:
+            self._tell(update)
+
+    @contextmanager
+    def after_the_answer(self, seconds: float) -> Iterator[None]:
+        """What is told in here leaves that much later; after the answer to the request, that is."""
+        self._answer_gap_s = seconds
+        try:
+            yield
+        finally:
+            self._answer_gap_s = 0
+
+    def _tell(self, update: Update) -> None:
         self._precede(update)
         self._disturb(update)
         take, emit = self._faults().take, partial(self._emit, update, frame_of(update.message))
@@ -53,7 +75,7 @@ class Hub:
         elif self._reordered(update, emit):
             return
         elif late := take("ws.delay", **update.about):
-            self._later(late.seconds, emit)
+            self._later(late.seconds + self._draw.uniform(0, late.jitter_s), emit)
         else:
             emit()
             if again := take("ws.duplicate", **update.about):
@@ -84,8 +106,15 @@ class Hub:
             if lie := self._faults().take("ws.position_lie", **update.about):
                 changes["position_qty"] = plain(Decimal(str(update.message["position_qty"])) + lie.delta)
             if self._faults().take("fill.id_mismatch", **update.about):
-                changes["execution_id"] = str(uuid4())
-        return replace(update, message=update.message | changes) if changes else update
+                changes["execution_id"] = str(UUID(int=self._draw.getrandbits(128), version=4))
+        if padding := self._faults().take("ws.big_frame", **update.about):
+            changes["padding"] = "x" * padding.bytes
+        message = distorted_message(self._faults(), update.message | changes, update.about)
+        return replace(update, message=message)
+
+    @property
+    def _draw(self) -> random.Random:
+        return self._faults().draw
 
     def _repeat(self, update: Update, params: Params) -> None:
         for number in range(1, params.copies + 1):
@@ -113,6 +142,8 @@ class Hub:
             self._window_closes.cancel()
         if self._window_mode == "new_after_fill":
             window.sort(key=lambda held: held[0] == "new")
+        elif self._window_mode == "shuffle":
+            self._draw.shuffle(window)
         else:
             window.reverse()
         for _, emit in window:
@@ -148,6 +179,7 @@ class Hub:
         self.events.clear()
         self._published = 0
         self._world += 1
+        self._lost_at = -math.inf
         self._window = []
         if self._window_closes:
             self._window_closes.cancel()
@@ -157,6 +189,16 @@ class Hub:
         """Whether every frame has left that is going to leave."""
         sent = all(connection.outbox.empty() for connection in self.connections.values())
         return sent and not self._delayed and not self._window
+
+    def leave(self, connection: Connection) -> None:
+        self.connections.pop(connection.id, None)
+        if not connection.said_goodbye:
+            self._lost_at = time.monotonic()
+
+    @property
+    def seconds_since_loss(self) -> float:
+        """Since a connection last ended without a closing frame."""
+        return time.monotonic() - self._lost_at
 
     def freeze(self, connection: Connection, seconds: float) -> None:
         connection.mute(seconds, backlog="drop")

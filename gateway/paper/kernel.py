@@ -10,8 +10,20 @@ from functools import partial
 
 import msgspec
 
+from gateway.paper.bars import TICK, to_tick
 from gateway.paper.clock import SESSIONS, Agenda, Clock, Session
-from gateway.paper.facts import Against, AnyFact, Corrected, Executed, Fed, Moved, Opened, Ruled, Undone
+from gateway.paper.facts import (
+    Against,
+    AnyFact,
+    Corrected,
+    Executed,
+    Fed,
+    Moved,
+    Opened,
+    Restated,
+    Ruled,
+    Undone,
+)
 from gateway.paper.faults import Faults
 from gateway.paper.journal import Journal
 from gateway.paper.notation import seeded_uuid
@@ -30,6 +42,8 @@ class Kernel:
         self.agenda = Agenda()
         self.world = World()
         self.publish: Callable[[Update], None] = lambda update: None
+        self.heed: Callable[[AnyFact], None] = lambda fact: None
+        """Told of each fact within its turn, so that what follows from it is durable with it."""
         self._facts: list[AnyFact] = []
         self._updates: list[Update] = []
         self._in_turn = False
@@ -55,7 +69,13 @@ class Kernel:
         return SESSIONS[self.rules.session]
 
     def trades_now(self, order: Order) -> bool:
-        return order.extended_hours or self.session.is_open(self.clock.now())
+        now = self.clock.now()
+        return self.session.is_extended(now) if order.extended_hours else self.session.is_open(now)
+
+    def trades_next(self, order: Order) -> datetime:
+        """When the next session begins that the order takes part in."""
+        now = self.clock.now()
+        return self.session.next_first(now) if order.extended_hours else self.session.next_open(now)
 
     def rule(self, **changes: object) -> None:
         with self.turn():
@@ -86,6 +106,7 @@ class Kernel:
         self._facts.append(fact)
         if update := update_of(self.world, fact, self.clock.now()):
             self._updates.append(update)
+        self.heed(fact)
 
     def new_id(self, kind: str) -> str:
         return seeded_uuid(self.opened.seed, kind, self.world.facts)
@@ -137,22 +158,48 @@ class Kernel:
         order = self.world.orders[order_id]
         if not order.is_live:
             return
-        leaves = order.leaves
         self.move(order_id, status, status, reason=reason, quiet=quiet)
+        self.fill_late(order, status)
+
+    def fill_late(self, order: Order, status: str) -> None:
+        """A fault may let an order trade that has just ended; `order` is as it was before."""
         late = self.faults.take("order.fill_after_terminal", status=status, **about(order))
-        if late and leaves:
-            qty = asked_qty(late.qty, leaves)
-            self.later(late.delay_s, lambda: self.execute(order_id, qty, self.fair_price(order), "forced"))
+        if late and order.leaves:
+            qty = asked_qty(late.qty, order.leaves)
+            self.later(late.delay_s, lambda: self.execute(order.id, qty, self.fair_price(order), "forced"))
 
     def restore(self, order_id: str, event: str, reason: str) -> None:
         """A refused cancel or replace leaves the order as it was."""
         self.move(order_id, event, self.world.orders[order_id].status_before, reason=reason)
+
+    def restate(
+        self, order_id: str, *, qty: str | int | None, price: str | Decimal | None, reason: str | None
+    ) -> None:
+        """The broker changes the terms; without any it takes away half of what is left."""
+        order = self.world.orders[order_id]
+        if qty is None and price is None:
+            qty = str(order.qty - order.leaves // 2)
+        fact = Restated(
+            at=self.clock.now(),
+            order_id=order_id,
+            qty=order.qty if qty is None else asked_qty(qty, order.qty),
+            reason=reason or "RESTATED",
+            limit_price=None if price is None else Decimal(price),
+        )
+        self.record(fact)
 
     def execute(self, order_id: str, qty: Decimal, price: Decimal, against: Against) -> None:
         """Book an execution; faults may cut it into slices, bust it or correct it."""
         order = self.world.orders[order_id]
         if over := self.faults.take("fill.over", **about(order)):
             qty += asked_qty(over.qty, order.leaves)
+        if against == "quote" and (slip := self.faults.take("fill.slippage", **about(order))):
+            price = _slipped(order, price, slip.bps)
+        if burst := self.faults.take("fill.same_ms", **about(order)):
+            now = self.clock.now()
+            for part in _slices(qty, burst.n):
+                self._execute_once(order_id, part, price, against, burst_at=now)
+            return
         cut = self.faults.take("fill.partial", **about(order))
         if not cut:
             self._execute_once(order_id, qty, price, against)
@@ -165,25 +212,58 @@ class Kernel:
         order = self.world.orders[order_id]
         self._execute_once(order_id, min(qty, order.leaves) if order.is_live else qty, price, against)
 
-    def _execute_once(self, order_id: str, qty: Decimal, price: Decimal, against: Against) -> None:
+    def _execute_once(
+        self,
+        order_id: str,
+        qty: Decimal,
+        price: Decimal,
+        against: Against,
+        *,
+        burst_at: datetime | None = None,
+    ) -> None:
         if qty <= 0:
             return
         order = self.world.orders[order_id]
         execution_id = self.new_id("execution")
         fact = Executed(
-            at=self.clock.now(),
+            at=burst_at or self.clock.now(),
             execution_id=execution_id,
             order_id=order_id,
             qty=qty,
             price=price,
             against=against,
+            in_burst=burst_at is not None,
         )
         self.record(fact)
+        self._revise_soon(order, fact)
+
+    def _revise_soon(self, order: Order, fact: Executed) -> None:
+        """What faults make of an execution afterwards."""
+        execution_id, qty, price = fact.execution_id, fact.qty, fact.price
         if bust := self.faults.take("fill.bust", **about(order)):
-            self.later(bust.delay_s, lambda: self.bust(execution_id, negative_qty=bust.negative_qty))
+            self.later(bust.delay_s, partial(self._bust_latest, execution_id, negative_qty=bust.negative_qty))
         if fix := self.faults.take("fill.correct", **about(order)):
-            new_price, new_qty = Decimal(fix.price or price), Decimal(fix.qty or qty)
-            self.later(fix.delay_s, lambda: self.correct(execution_id, new_qty, new_price))
+            usual = price if fix.qty else price + TICK
+            new_price, new_qty = Decimal(fix.price or usual), Decimal(fix.qty or qty)
+            self.later(fix.delay_s, partial(self._correct_latest, execution_id, new_qty, new_price))
+        if chain := self.faults.take("fill.chain", **about(order)):
+            for step in range(1, chain.n + 1):
+                self._correct_latest(execution_id, qty, price + step * TICK)
+
+    def _bust_latest(self, execution_id: str, *, negative_qty: bool) -> None:
+        if latest := self._latest(execution_id):
+            self.bust(latest, negative_qty=negative_qty)
+
+    def _correct_latest(self, execution_id: str, qty: Decimal, price: Decimal) -> None:
+        if latest := self._latest(execution_id):
+            self.correct(latest, qty, price)
+
+    def _latest(self, execution_id: str) -> str | None:
+        """What stands of an execution after its corrections; None when it was undone."""
+        execution = self.world.executions.get(execution_id)
+        while execution and not execution.is_live:
+            execution = self.world.executions.get(execution.busted_by or "")
+        return execution.id if execution else None
 
     def bust(self, execution_id: str, *, negative_qty: bool = False) -> None:
         fact = Undone(
@@ -212,6 +292,15 @@ class Kernel:
 def asked_qty(qty: str | int | None, leaves: Decimal) -> Decimal:
     """What a fault or a command means by a quantity; nothing and `all` mean the rest."""
     return leaves if qty in {None, "all"} else Decimal(str(qty))
+
+
+def _slipped(order: Order, price: Decimal, bps: int) -> Decimal:
+    """So much worse, to the tick, but never beyond what the order may pay or take."""
+    worse = to_tick(price * (1 + order.sign * Decimal(bps) / 10_000))
+    limit = order.working_limit
+    if limit is None:
+        return worse
+    return min(worse, limit) if order.side == "buy" else max(worse, limit)
 
 
 def _slices(qty: Decimal, count: int) -> list[Decimal]:

@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from gateway.paper.answers import answer
 from gateway.paper.clock import trading_day
-from gateway.paper.errors import invalid, unauthorized
+from gateway.paper.distortions import aged, distorted_quote
+from gateway.paper.errors import Refusal, invalid, unauthorized
 from gateway.paper.house import House
 from gateway.paper.market_data import MarketData, Row
 from gateway.paper.notation import NEW_YORK, read_moment
@@ -48,6 +49,8 @@ class MarketApi:
     def _authorize(self, request: Request) -> None:
         if self._house.keys.account_of(request.headers) is None:
             raise unauthorized()
+        if outage := self._house.kernel.faults.take("data.outage", path=request.url.path):
+            raise Refusal(int(outage.status or 503), 50010000, "market data is not available")
 
     async def latest(self, request: Request) -> Response:
         self._authorize(request)
@@ -63,11 +66,19 @@ class MarketApi:
 
     def _latest_reader(self, kind: str) -> Callable[[str], Row | None]:
         readers: dict[str, Callable[[str], Row | None]] = {
-            "quotes": self._market.latest_quote,
-            "trades": self._market.latest_trade,
+            "quotes": self._latest_quote,
+            "trades": self._latest_trade,
             "bars": lambda symbol: _last(self._market.spans(symbol, timedelta(minutes=1))),
         }
         return _known(readers, kind)
+
+    def _latest_quote(self, symbol: str) -> Row | None:
+        row = self._market.latest_quote(symbol)
+        return row and distorted_quote(self._house.kernel.faults, symbol, row)
+
+    def _latest_trade(self, symbol: str) -> Row | None:
+        row = self._market.latest_trade(symbol)
+        return row and aged(self._house.kernel.faults, symbol, row)
 
     async def snapshots(self, request: Request) -> Response:
         self._authorize(request)
@@ -81,8 +92,8 @@ class MarketApi:
     def _snapshot(self, symbol: str) -> Row:
         days = self._market.days(symbol)
         return {
-            "latestTrade": self._market.latest_trade(symbol),
-            "latestQuote": self._market.latest_quote(symbol),
+            "latestTrade": self._latest_trade(symbol),
+            "latestQuote": self._latest_quote(symbol),
             "minuteBar": _last(self._market.spans(symbol, timedelta(minutes=1))),
             "dailyBar": _last(days),
             "prevDailyBar": _last(days[:-1]),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Final, Literal
 
 import msgspec
@@ -12,6 +13,7 @@ from gateway.paper.assets import asset_id
 from gateway.paper.notation import plain, plain_or_none, stamp, stamp_or_none
 
 Side = Literal["buy", "sell"]
+OrderClass = Literal["", "bracket", "oco", "oto"]
 ZERO: Final = Decimal(0)
 TERMINAL: Final = frozenset({"filled", "canceled", "expired", "rejected", "replaced"})
 
@@ -36,8 +38,18 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: str
     time_in_force: str
     qty: Decimal
+    """Of an order for a sum of money: what it has bought, and what the rest would buy at the latest price."""
+    notional: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    hwm: Decimal | None = None
+    """The best price since a trailing stop was activated: the highest for a sell, the lowest for a buy."""
+    order_class: OrderClass = ""
+    group: str | None = None
+    """The first parent of the orders that belong together."""
+    is_leg: bool = False
     extended_hours: bool = False
     position_intent: str
     created_at: datetime
@@ -71,6 +83,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def leaves(self) -> Decimal:
         return max(self.qty - self.filled_qty, ZERO) if self.is_live else ZERO
 
+    def leaves_at(self, price: Decimal) -> Decimal:
+        """Shares it would still take at that price."""
+        if self.notional is None or not self.is_live:
+            return self.leaves
+        return shares_for(self.notional - self.filled_value, price)
+
     @property
     def sign(self) -> int:
         return 1 if self.side == "buy" else -1
@@ -81,7 +99,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_stop(self) -> bool:
-        return self.type in {"stop", "stop_limit"}
+        return self.type in {"stop", "stop_limit", "trailing_stop"}
+
+    @property
+    def is_auction(self) -> bool:
+        return self.time_in_force in {"opg", "cls"}
+
+    @property
+    def is_exit(self) -> bool:
+        """Whether it is one of the orders of a group that close what the group has opened."""
+        return self.is_leg or self.order_class == "oco"
 
     @property
     def working_limit(self) -> Decimal | None:
@@ -92,7 +119,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_working(self) -> bool:
         """Whether it takes part in matching."""
         routed = self.status in {"new", "partially_filled", "pending_cancel", "pending_replace"}
-        return routed and (self.elected or not self.is_stop)
+        return routed and not self.is_auction and (self.elected or not self.is_stop)
 
     @property
     def filled_avg_price(self) -> Decimal | None:
@@ -101,7 +128,22 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return (self.filled_value / self.filled_qty).quantize(Decimal("1e-8"))
 
 
-def order_json(order: Order) -> dict[str, object]:
+def shares_for(money: Decimal, price: Decimal) -> Decimal:
+    """What a sum buys, to a billionth of a share."""
+    return max((money / price).quantize(Decimal("1e-9"), ROUND_DOWN), ZERO)
+
+
+def stop_behind(
+    side: Side, best: Decimal, trail_price: Decimal | None, trail_percent: Decimal | None
+) -> Decimal:
+    """Where a trailing stop stands when the best price was `best`: a buy above it, a sell below it."""
+    distance = trail_price or best * (trail_percent or ZERO) / 100
+    step = Decimal("0.01") if best >= 1 else Decimal("0.0001")
+    stop_price = best + distance if side == "buy" else best - distance
+    return max(stop_price.quantize(step, ROUND_HALF_EVEN), step)
+
+
+def order_json(order: Order, legs: Sequence[Order] = ()) -> dict[str, object]:
     """All keys of Alpaca's order object, always."""
     return {
         "id": order.id,
@@ -120,11 +162,11 @@ def order_json(order: Order) -> dict[str, object]:
         "asset_id": asset_id(order.symbol),
         "symbol": order.symbol,
         "asset_class": "us_equity",
-        "notional": None,
-        "qty": plain(order.qty),
+        "notional": plain_or_none(order.notional),
+        "qty": plain(order.qty) if order.notional is None else None,
         "filled_qty": plain(order.filled_qty),
         "filled_avg_price": plain_or_none(order.filled_avg_price),
-        "order_class": "",
+        "order_class": order.order_class,
         "order_type": order.type,
         "type": order.type,
         "side": order.side,
@@ -133,10 +175,10 @@ def order_json(order: Order) -> dict[str, object]:
         "stop_price": plain_or_none(order.stop_price),
         "status": order.status,
         "extended_hours": order.extended_hours,
-        "legs": None,
-        "trail_percent": None,
-        "trail_price": None,
-        "hwm": None,
+        "legs": [order_json(leg) for leg in legs] or None,
+        "trail_percent": plain_or_none(order.trail_percent),
+        "trail_price": plain_or_none(order.trail_price),
+        "hwm": plain_or_none(order.hwm),
         "position_intent": order.position_intent,
         "ratio_qty": None,
         "subtag": None,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Decimal
 from uuid import NAMESPACE_DNS, uuid5
 
-from gateway.paper.account import MAINTENANCE_MARGIN, Position
+from gateway.paper.account import Position
 from gateway.paper.admission import account_valuation, held_for_orders
 from gateway.paper.assets import ASSETS, asset_id
+from gateway.paper.back_office import accrued_fees
 from gateway.paper.errors import not_found
 from gateway.paper.notation import plain, stamp
 from gateway.paper.orders import ZERO
@@ -27,14 +28,14 @@ def account_json(world: World, account_id: str) -> dict[str, object]:
         "portfolio_value": worth.equity,
         "last_equity": worth.equity,
         "initial_margin": worth.initial_margin,
-        "maintenance_margin": worth.gross * MAINTENANCE_MARGIN,
-        "last_maintenance_margin": worth.gross * MAINTENANCE_MARGIN,
+        "maintenance_margin": worth.maintenance_margin,
+        "last_maintenance_margin": worth.maintenance_margin,
         "buying_power": worth.buying_power,
         "effective_buying_power": worth.buying_power,
-        "regt_buying_power": worth.buying_power,
+        "regt_buying_power": worth.overnight_buying_power,
         "non_marginable_buying_power": max(worth.cash - worth.reserved, ZERO),
         "options_buying_power": max(worth.cash - worth.reserved, ZERO),
-        "accrued_fees": ZERO,
+        "accrued_fees": accrued_fees(world, account_id),
         "pending_reg_taf_fees": ZERO,
         "pending_transfer_in": ZERO,
         "pending_transfer_out": ZERO,
@@ -53,7 +54,7 @@ def account_json(world: World, account_id: str) -> dict[str, object]:
         "transfers_blocked": False,
         "account_blocked": False,
         "trade_suspended_by_user": world.rules.suspend_trade,
-        "shorting_enabled": worth.multiplier > 1,
+        "shorting_enabled": worth.multiplier > 1 and not world.rules.no_shorting,
         "options_approved_level": 0,
         "options_trading_level": 0,
         "crypto_tier": 0,
@@ -66,8 +67,8 @@ def configurations_json(rules: Rules) -> dict[str, object]:
     return {
         "trade_confirm_email": "none",
         "suspend_trade": rules.suspend_trade,
-        "no_shorting": False,
-        "fractional_trading": True,
+        "no_shorting": rules.no_shorting,
+        "fractional_trading": rules.fractional_trading,
         "max_margin_multiplier": str(rules.max_multiplier),
         "max_options_trading_level": 0,
         "ptp_no_exception_entry": False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Callable, Container
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -17,6 +18,8 @@ SEND_RESET: Final = struct.pack("ii", 1, 0)  # linger for zero seconds: closing 
 class Sockets:
     def __init__(self) -> None:
         self._transports: dict[Peer, asyncio.Transport] = {}
+        self.close_door: Callable[[float], None] = lambda seconds: None
+        """Stops listening for so many seconds."""
 
     def protocol(self) -> type[HttpToolsProtocol]:
         """The HTTP protocol of uvicorn, which also tells us about its connections."""
@@ -41,6 +44,12 @@ class Sockets:
         if reset:
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, SEND_RESET)
         transport.abort()
+
+    def refuse(self, seconds: float, *, spare: Container[Peer]) -> None:
+        """Take no new connections for a while, and end the old ones that could be used instead."""
+        self.close_door(seconds)
+        for peer in [peer for peer in self._transports if peer not in spare]:
+            self.cut(peer)
 
     def freeze(self, peer: Peer, seconds: float) -> None:
         """Half-open: nothing is read, not even pings, until the time is over."""

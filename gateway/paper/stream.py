@@ -10,10 +10,12 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.paper.connection import Connection
+from gateway.paper.faults import Params
 from gateway.paper.house import House
 from gateway.paper.hub import encode, frame_of
 
 ABNORMAL: Final = 1006  # never on the wire: the socket just ends
+_GOODBYES: Final = frozenset({1000, 1001})
 
 
 class Stream:
@@ -28,6 +30,9 @@ class Stream:
             status = refused.status if isinstance(refused.status, int) else 429
             await socket.send_denial_response(Response(status_code=status))
             return
+        if (single := faults.take("ws.one_connection")) and not self._makes_room(single):
+            await socket.send_denial_response(Response(status_code=429))
+            return
         await socket.accept()
         self._made += 1
         host, port = socket.client or ("", 0)
@@ -37,12 +42,22 @@ class Stream:
         try:
             while True:
                 self._hear(connection, await _receive(socket))
-        except (WebSocketDisconnect, RuntimeError):
-            pass  # the client left, or a fault closed the socket under the reader
+        except WebSocketDisconnect as left:
+            connection.said_goodbye = left.code in _GOODBYES
+        except RuntimeError:
+            pass  # a fault closed the socket under the reader
         finally:
             sender.cancel()
-            self._house.hub.connections.pop(connection.id, None)
+            self._house.hub.leave(connection)
             self._house.sockets.forget(connection.peer)
+
+    def _makes_room(self, single: Params) -> bool:
+        """Whether a key that may have one connection gets another."""
+        hub = self._house.hub
+        if single.policy == "refuse_new":
+            return not hub.connections and hub.seconds_since_loss > single.reap_s
+        hub.drop_all(1000)
+        return True
 
     async def _send(self, socket: WebSocket, connection: Connection) -> None:
         while True:

@@ -1,27 +1,34 @@
-"""What a client asks for, read and judged without looking at the market."""
+"""What a client asks for, read without looking at the market."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 from gateway.paper.assets import find_symbol
-from gateway.paper.errors import invalid, malformed, unprocessable
-from gateway.paper.notation import plain
-from gateway.paper.orders import Side
+from gateway.paper.errors import invalid, malformed
+from gateway.paper.orders import ZERO, OrderClass, Side
 
-TYPES: Final = ("market", "limit", "stop", "stop_limit")
-TIMES_IN_FORCE: Final = ("day", "gtc", "ioc", "fok")
+TYPES: Final = ("market", "limit", "stop", "stop_limit", "trailing_stop")
+TIMES_IN_FORCE: Final = ("day", "gtc", "opg", "cls", "ioc", "fok")
 INTENTS: Final = ("buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close")
-NEEDS_LIMIT: Final = {"limit", "stop_limit"}
-NEEDS_STOP: Final = {"stop", "stop_limit"}
-PRICES: Final = ("limit_price", "stop_price")
+SWITCHES: Final = {"suspend_trade", "no_shorting", "fractional_trading"}
+MULTIPLIERS: Final = ("1", "2", "4")
+CLASSES: Final = ("", "simple", "bracket", "oco", "oto")
 
 MOST_DIGITS: Final = 15  # more would leave the precision of a Decimal context
 
 Body = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopLoss:
+    """With a limit it is a stop-limit order."""
+
+    stop_price: Decimal
+    limit_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +38,26 @@ class Ticket:
     type: str
     time_in_force: str
     qty: Decimal
+    """Zero when a sum of money is asked for, until the market says how much that buys."""
+    notional: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
     extended_hours: bool = False
     client_order_id: str | None = None
     position_intent: str | None = None
+    order_class: OrderClass = ""
+    take_profit: Decimal | None = None
+    stop_loss: StopLoss | None = None
 
     @property
     def is_fractional(self) -> bool:
-        return self.qty != self.qty.to_integral_value()
+        return self.notional is not None or self.qty != self.qty.to_integral_value()
+
+    @property
+    def is_auction(self) -> bool:
+        return self.time_in_force in {"opg", "cls"}
 
 
 def read_body(raw: bytes) -> Body:
@@ -53,37 +71,66 @@ def read_body(raw: bytes) -> Body:
     return body
 
 
-def read_ticket(body: Body) -> Ticket:
-    """The order of these checks is part of the wire contract: fields, words, prices, then rules."""
+def parse_ticket(body: Body) -> Ticket:
+    """Fields and words only; `terms.read_ticket` also judges whether they go together."""
     _require(body)
+    order_class = _one_of(body, "order_class", CLASSES) if body.get("order_class") else ""
+    take_profit = _leg(body, "take_profit")
+    limit_price = _positive_or_none(body, "limit_price")
     ticket = Ticket(
         symbol=str(body["symbol"]),
         side=cast(Side, _one_of(body, "side", ("buy", "sell"))),
         type=_one_of(body, "type", TYPES),
         time_in_force=_one_of(body, "time_in_force", TIMES_IN_FORCE),
-        qty=positive(body, "qty"),
-        limit_price=_positive_or_none(body, "limit_price"),
+        qty=positive(body, "qty") if body.get("qty") is not None else ZERO,
+        notional=_positive_or_none(body, "notional"),
+        limit_price=limit_price,
         stop_price=_positive_or_none(body, "stop_price"),
+        trail_price=_positive_or_none(body, "trail_price"),
+        trail_percent=_positive_or_none(body, "trail_percent"),
         extended_hours=_boolean(body, "extended_hours"),
         client_order_id=_client_order_id(body),
         position_intent=_one_of(body, "position_intent", INTENTS) if body.get("position_intent") else None,
+        order_class=cast(OrderClass, "" if order_class == "simple" else order_class),
+        take_profit=_positive_or_none(take_profit, "limit_price"),
+        stop_loss=_stop_loss(_leg(body, "stop_loss")),
     )
-    _check_prices_fit_type(ticket)
-    _check_time_in_force(ticket)
-    _check_increments(ticket)
-    return _with_known_symbol(ticket)
+    if (ticket.order_class, ticket.type) == ("oco", "limit"):  # its own limit is the profit to take
+        ticket = replace(ticket, limit_price=ticket.take_profit or limit_price, take_profit=None)
+    return ticket
+
+
+def with_known_symbol(ticket: Ticket) -> Ticket:
+    symbol = find_symbol(ticket.symbol)
+    if symbol is None:
+        raise invalid(f"could not find us_equity '{ticket.symbol}'")
+    return replace(ticket, symbol=symbol)
 
 
 def _require(body: Body) -> None:
+    if body.get("order_class") == "mleg":
+        raise invalid("us_option orders not allowed for account")
     for name in ("symbol", "side", "type", "time_in_force"):
         if not body.get(name):
             raise invalid(f"{name} is required")
-    if body.get("notional") is not None:
-        raise unprocessable("notional orders are not offered by this exchange")
-    if body.get("qty") is None:
+    if body.get("qty") is None and body.get("notional") is None:
         raise invalid("qty or notional is required")
-    if body.get("order_class") not in (None, "", "simple"):
-        raise unprocessable("only simple orders are offered by this exchange")
+    if body.get("qty") is not None and body.get("notional") is not None:
+        raise invalid("only one of qty or notional is accepted")
+
+
+def _leg(body: Body, name: str) -> Body:
+    value = body.get(name) or {}
+    if not isinstance(value, dict):
+        raise malformed()
+    return value
+
+
+def _stop_loss(leg: Body) -> StopLoss | None:
+    stop_price, limit_price = (_positive_or_none(leg, name) for name in ("stop_price", "limit_price"))
+    if stop_price is None and limit_price is not None:
+        raise invalid("stop_loss.stop_price is required")
+    return None if stop_price is None else StopLoss(stop_price=stop_price, limit_price=limit_price)
 
 
 def _one_of(body: Body, name: str, allowed: tuple[str, ...]) -> str:
@@ -132,57 +179,6 @@ def _client_order_id(body: Body) -> str | None:
     return value
 
 
-def _check_prices_fit_type(ticket: Ticket) -> None:
-    for name, price, needed in (
-        ("limit", ticket.limit_price, ticket.type in NEEDS_LIMIT),
-        ("stop", ticket.stop_price, ticket.type in NEEDS_STOP),
-    ):
-        if needed and price is None:
-            raise invalid(f"{ticket.type} orders require a {name} price")
-        if price is not None and not needed:
-            raise invalid(f"{ticket.type} orders must not have a {name} price")
-
-
-def _check_time_in_force(ticket: Ticket) -> None:
-    if ticket.type in NEEDS_STOP and ticket.time_in_force not in {"day", "gtc"}:
-        raise unprocessable(f"{ticket.type} orders must be DAY or GTC orders")
-    if ticket.extended_hours and (ticket.type, ticket.time_in_force) not in {
-        ("limit", "day"),
-        ("limit", "gtc"),
-    }:
-        raise unprocessable("extended hours order must be DAY or GTC limit orders")
-
-
-def _check_increments(ticket: Ticket) -> None:
-    for name, price in zip(PRICES, (ticket.limit_price, ticket.stop_price), strict=True):
-        if price is not None:
-            check_increment(name, price)
-
-
-def check_increment(name: str, price: Decimal) -> None:
-    """Cents from one dollar up, hundredths of a cent below."""
-    increment = Decimal("0.01") if price >= 1 else Decimal("0.0001")
-    if price % increment:
-        text = "sub-penny increment does not fulfill minimum pricing criteria"
-        raise unprocessable(f"invalid {name} {plain(price)}. {text}")
-
-
-def _with_known_symbol(ticket: Ticket) -> Ticket:
-    symbol = find_symbol(ticket.symbol)
-    if symbol is None:
-        raise invalid(f"could not find us_equity '{ticket.symbol}'")
-    return replace(ticket, symbol=symbol)
-
-
-def check_fraction(ticket: Ticket) -> None:
-    if not ticket.is_fractional:
-        return
-    if ticket.time_in_force != "day":
-        raise unprocessable("fractional orders must be DAY orders")
-    if ticket.qty % Decimal("1e-9"):
-        raise invalid("invalid qty")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What a PATCH asks for; None leaves a term as it is."""
@@ -190,7 +186,8 @@ class Change:
     qty: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
-    time_in_force: Literal["day", "gtc", "ioc", "fok"] | None = None
+    trail: Decimal | None = None
+    time_in_force: str | None = None
     client_order_id: str | None = None
 
 
@@ -199,13 +196,19 @@ def read_change(body: Body) -> Change:
         qty=_positive_or_none(body, "qty"),
         limit_price=_positive_or_none(body, "limit_price"),
         stop_price=_positive_or_none(body, "stop_price"),
-        time_in_force=cast(
-            Literal["day", "gtc", "ioc", "fok"] | None,
-            _one_of(body, "time_in_force", TIMES_IN_FORCE) if body.get("time_in_force") else None,
-        ),
+        trail=_positive_or_none(body, "trail"),
+        time_in_force=_one_of(body, "time_in_force", TIMES_IN_FORCE) if body.get("time_in_force") else None,
         client_order_id=_client_order_id(body),
     )
-    for name, price in zip(PRICES, (change.limit_price, change.stop_price), strict=True):
-        if price is not None:
-            check_increment(name, price)
+    if change.qty is not None and change.qty % 1:
+        raise invalid("invalid qty")
     return change
+
+
+def read_configuration(body: Body) -> dict[str, object]:
+    """What a client may change about its account."""
+    asked = {name for name, value in body.items() if value is not None}
+    changes: dict[str, object] = {name: _boolean(body, name) for name in SWITCHES & asked}
+    if "max_margin_multiplier" in asked:
+        changes["max_multiplier"] = int(_one_of(body, "max_margin_multiplier", MULTIPLIERS))
+    return changes

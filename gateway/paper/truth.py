@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.paper.activities import posted_json
+from gateway.paper.back_office import accrued_fees, fees_paid
 from gateway.paper.notation import plain, stamp
 from gateway.paper.orders import order_json
 from gateway.paper.portfolio import positions_json
@@ -20,8 +22,10 @@ def truth(world: World, accounts: list[str]) -> dict[str, object]:
         "accounts": {
             account: {
                 "cash": plain(world.account(account).cash),
-                "fees": "0",
+                "fees": plain(fees_paid(world, account)),
+                "accrued_fees": plain(accrued_fees(world, account)),
                 "positions": positions_json(world, account, {}),
+                "activities": [posted_json(p) for p in world.posted if p.account == account],
             }
             for account in accounts
         },

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Final, NoReturn
 
 import msgspec
 from starlette.datastructures import QueryParams
 
 from gateway.paper.clock import wall
+from gateway.paper.distortions import distorted_body
 from gateway.paper.faults import Fault, Faults, Params
 from gateway.paper.house import House
 from gateway.paper.request_log import RequestRecord
@@ -26,14 +26,29 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 About = dict[str, str]
 
+_TOO_MANY: Final[dict[str, object]] = {
+    "json": {"code": 42910000, "message": "too many requests"},
+    "html": "<html><body>429 Too Many Requests</body></html>",
+    "empty": None,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-    cut_after_half: Literal["reset", "close"] | None = None
+    cut: Cut | None = None
     drip: Params | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """The body ends after so many bytes, and the connection with it; it is never complete."""
+
+    after: int
+    reset: bool = False
+    chunked: bool = False
 
 
 class CutOffError(Exception):
@@ -41,14 +56,14 @@ class CutOffError(Exception):
 
 
 class Wire:
-    """The outermost application. `/_ctl` passes it untouched."""
+    """The outermost application. `/_ctl` and what has no end pass it untouched."""
 
     def __init__(self, app: App, house: House) -> None:
         self._app, self._house = app, house
         self._buckets: dict[str, Bucket] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith("/_ctl"):
+        if scope["type"] != "http" or scope["path"].startswith(("/_ctl", "/v2/events")):
             await self._app(scope, receive, send)
             return
         body = await _read(receive)
@@ -70,13 +85,27 @@ class Wire:
     async def _exchange(self, scope: Scope, body: bytes, record: RequestRecord) -> Answer:
         about = _about(scope, body)
         latency = self._faults.take("http.latency", **about)
-        await asyncio.sleep(_delay(latency))
+        await asyncio.sleep(self._delay(latency))
         answer = await self._before(scope, about)
         if answer is None:
             record.handled = True
-            answer = await self._after(scope, about, await _run(self._app, scope, body))
-        await asyncio.sleep(_delay(latency))
+            told = self._distorted(await _run(self._app, scope, body), about)
+            answer = await self._after(scope, about, told)
+        await asyncio.sleep(self._delay(latency))
         return answer
+
+    def _delay(self, latency: Params | None) -> float:
+        """Seconds each way."""
+        if latency is None:
+            return 0
+        return (latency.ms + self._faults.draw.uniform(0, latency.jitter_ms)) / 1000
+
+    def _distorted(self, answer: Answer, about: About) -> Answer:
+        body = distorted_body(self._faults, answer.body, about)
+        if body is answer.body:
+            return answer
+        headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+        return replace(answer, body=body, headers=headers)
 
     async def _before(self, scope: Scope, about: About) -> Answer | None:
         if params := self._faults.take("http.auth", **about):
@@ -101,11 +130,17 @@ class Wire:
             return _answer(params, status=200)
         if params := self._faults.take("http.redirect", **about):
             return replace(_answer(params, status=302), headers={"location": params.location})
+        return replace(answer, cut=self._cut_of(answer, about), drip=self._faults.take("http.drip", **about))
+
+    def _cut_of(self, answer: Answer, about: About) -> Cut | None:
+        half = len(answer.body) // 2
         if self._faults.take("http.reset", phase="mid_body", **about):
-            return replace(answer, cut_after_half="reset")
+            return Cut(after=half, reset=True)
         if self._faults.take("http.close", phase="mid_body", **about):
-            return replace(answer, cut_after_half="close")
-        return replace(answer, drip=self._faults.take("http.drip", **about))
+            return Cut(after=half)
+        if params := self._faults.take("http.truncate", **about):
+            return Cut(after=params.bytes, chunked=params.framing == "chunked")
+        return None
 
     async def _hang(self, scope: Scope, seconds: float) -> None:
         """A request whose world ended while it hung reaches no other world."""
@@ -124,21 +159,27 @@ class Wire:
             raise CutOffError
 
     async def _send(self, scope: Scope, send: Send, answer: Answer) -> None:
+        if answer.cut and not answer.body:
+            self._end(scope, answer.cut)
         headers = {"content-length": str(len(answer.body)), **answer.headers}
+        if answer.cut and answer.cut.chunked:
+            del headers["content-length"]
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+        body = answer.body[:-1][: answer.cut.after] if answer.cut else answer.body
         if answer.drip:
-            for part in _parts(answer.body, answer.drip.bytes):
+            for part in _parts(body, answer.drip.bytes):
                 await send({"type": "http.response.body", "body": part, "more_body": True})
                 await asyncio.sleep(answer.drip.every_s)
-        if answer.cut_after_half is None:
-            rest = b"" if answer.drip else answer.body
-            await send({"type": "http.response.body", "body": rest})
+            body = b""
+        await send({"type": "http.response.body", "body": body, "more_body": answer.cut is not None})
+        if answer.cut is None:
             return
-        half = answer.body[: len(answer.body) // 2]
-        await send({"type": "http.response.body", "body": half, "more_body": True})
         await asyncio.sleep(0.02)  # an abort discards what the kernel has not taken yet
-        self._house.sockets.cut(_peer(scope), reset=answer.cut_after_half == "reset")
+        self._end(scope, answer.cut)
+
+    def _end(self, scope: Scope, cut: Cut) -> NoReturn:
+        self._house.sockets.cut(_peer(scope), reset=cut.reset)
         raise CutOffError
 
 
@@ -167,7 +208,7 @@ class Bucket:
             }
         elif params.headers == "retry_after":
             headers["retry-after"] = str(math.ceil(wait))
-        body = params.body if params.body is not None else {"code": 42910000, "message": "too many requests"}
+        body = _TOO_MANY.get(params.body, params.body) if isinstance(params.body, str) else params.body
         return Answer(status=429, body=_encoded(body), headers=headers)
 
 
@@ -188,12 +229,6 @@ def _encoded(body: object) -> bytes:
 
 def _parts(body: bytes, size: int) -> Iterator[bytes]:
     return (body[start : start + size] for start in range(0, len(body), size))
-
-
-def _delay(latency: Params | None) -> float:
-    if latency is None:
-        return 0
-    return (latency.ms + random.uniform(0, latency.jitter_ms)) / 1000
 
 
 def _peer(scope: Scope) -> tuple[str, int]:

@@ -48,6 +48,14 @@ def open_client(exchange: Exchange) -> Iterator[TradingClient]:
 
 
 @pytest.fixture
+def typed(exchange: Exchange) -> Iterator[TradingClient]:
+    """alpaca-py as it comes: typed requests in, typed answers out."""
+    client = TradingClient(exchange.key, exchange.secret, url_override=exchange.url)
+    yield client
+    client._session.close()
+
+
+@pytest.fixture
 def listener(exchange: Exchange) -> Iterator[Listener]:
     """A raw web socket that is already listening."""
     with listening(exchange) as listener:

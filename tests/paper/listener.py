@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import requests
 from websockets.sync.client import ClientConnection, connect
 
 from tests.kit.exchange import Exchange
@@ -56,3 +57,14 @@ def listening(exchange: Exchange) -> Iterator[Listener]:
     with connected(exchange) as listener:
         listener.listen(exchange)
         yield listener
+
+
+@contextmanager
+def server_sent(exchange: Exchange, **query: str) -> Iterator[Iterator[str]]:
+    """The lines of the event stream that say something, after the first."""
+    url = f"{exchange.url}/v2/events/trades"
+    with requests.get(url, params=query, headers=exchange.headers, stream=True, timeout=3) as response:
+        assert response.status_code == 200, response.text
+        lines = (line.decode() for line in response.iter_lines(chunk_size=1) if line)
+        assert next(lines) == ":connected"
+        yield lines

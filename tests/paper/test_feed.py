@@ -62,6 +62,17 @@ def test_the_recording_is_not_adjusted_for_the_split_of_2005(recording: Recordin
     )
 
 
+def test_dividends_are_what_the_adjusted_closes_imply(recording: Recording) -> None:
+    assert len(recording.dividends) == 92
+    paid = {
+        ("AAPL", date(2012, 8, 9)): "2.64",
+        ("MSFT", date(2004, 11, 15)): "3.03",
+        ("IBM", date(2008, 11, 6)): "0.53",
+    }
+    assert {key: str(recording.dividends[key]) for key in paid} == paid
+    assert not recording.dividends.keys() & recording.splits.keys()
+
+
 ticks = st.integers(100, 50_000)
 
 

@@ -19,11 +19,6 @@ from tests.kit.exchange import Exchange
 from tests.paper.tickets import submit
 
 
-@pytest.fixture
-def typed(exchange: Exchange) -> TradingClient:
-    return TradingClient(exchange.key, exchange.secret, url_override=exchange.url)
-
-
 def test_the_typed_client_submits_reads_lists_and_cancels(typed: TradingClient) -> None:
     asked = LimitOrderRequest(
         symbol="AAPL", qty=100, limit_price=10.5, side=OrderSide.BUY, time_in_force=TimeInForce.DAY
@@ -107,9 +102,9 @@ def test_a_stop_waits_for_a_print_and_a_stop_limit_then_waits_for_its_limit(
     exchange.price("AAPL", "9.98", "10")
     stop = submit(client, type="stop", limit_price=None, stop_price="10.5", qty="10")
     capped = submit(client, type="stop_limit", limit_price="10.4", stop_price="10.5", qty="10")
-    exchange.price("AAPL", "10.40", "10.45", last="10.49")
+    exchange.price("AAPL", "10.40", "10.49", last="10.49")
     assert client.get_order_by_id(stop["id"])["status"] == "new"
-    exchange.price("AAPL", "10.52", "10.60", last="10.50")
+    exchange.price("AAPL", "10.48", "10.60", last="10.50")
     assert client.get_order_by_id(stop["id"])["filled_avg_price"] == "10.6"
     assert client.get_order_by_id(capped["id"])["status"] == "new"
     exchange.price("AAPL", "10.30", "10.35")
@@ -120,7 +115,7 @@ def test_an_elected_buy_stop_reaches_no_further_than_its_collar(
     exchange: Exchange, client: TradingClient
 ) -> None:
     stop = submit(client, type="stop", limit_price=None, stop_price="10", qty="10")
-    exchange.price("AAPL", "10.30", "10.41", last="10")
+    exchange.price("AAPL", "10", "10.41", last="10")
     assert client.get_order_by_id(stop["id"])["status"] == "new"
     exchange.price("AAPL", "10.30", "10.40")
     assert client.get_order_by_id(stop["id"])["status"] == "filled"
@@ -129,7 +124,7 @@ def test_an_elected_buy_stop_reaches_no_further_than_its_collar(
 def test_a_sell_stop_becomes_a_market_order(exchange: Exchange, client: TradingClient) -> None:
     exchange.ctl("POST", "account", {"positions": {"AAPL": {"qty": "10", "price": "9"}}})
     stop = submit(client, side="sell", type="stop", limit_price=None, stop_price="9", qty="10")
-    exchange.price("AAPL", "7", "7.05", last="8.9")
+    exchange.price("AAPL", "7", "7.05")
     assert client.get_order_by_id(stop["id"])["filled_avg_price"] == "7"
 
 
@@ -178,6 +173,26 @@ def test_lists_filter_by_status_symbol_side_and_time_and_count_from_the_newest(
     assert ids(status="all", side="sell") == [third["id"]]
     assert ids(status="all", after=second["submitted_at"]) == [third["id"]]
     assert ids(status="all", until=second["submitted_at"]) == [first["id"]]
+
+
+def test_lists_go_on_from_one_order(client: TradingClient) -> None:
+    ids = [submit(client, symbol=symbol)["id"] for symbol in ("IBM", "MSFT", "GOOG")]
+
+    def listed(**query: str) -> list[str]:
+        return [order["id"] for order in client.get("/orders", query)]
+
+    assert listed(before_order_id=ids[2]) == [ids[1], ids[0]]
+    assert listed(after_order_id=ids[0], direction="asc", limit="1") == [ids[1]]
+    assert listed(asset_class="us_equity,crypto") == ids[::-1]
+    assert listed(asset_class="crypto") == []
+    for query in (
+        {"before_order_id": ids[0], "after_order_id": ids[1]},
+        {"before_order_id": ids[0], "after": "2026-01-01"},
+        {"after_order_id": "nobody"},
+    ):
+        with pytest.raises(APIError) as caught:
+            listed(**query)
+        assert (caught.value.status_code, caught.value.code) == (422, 40010001)
 
 
 def test_cancel_all_reports_each_order(client: TradingClient) -> None:
@@ -249,3 +264,18 @@ def test_reading_an_order_that_was_never_sent_says_not_found(client: TradingClie
     with pytest.raises(APIError) as caught:
         client.get("/orders/not-an-id")
     assert (caught.value.status_code, caught.value.message) == (422, "order_id is missing")
+
+
+def test_the_alpaca_profile_fills_one_order_in_ten_in_parts(
+    exchange: Exchange, client: TradingClient
+) -> None:
+    exchange.ctl("PUT", "config", {"profile": "alpaca"})
+    exchange.price("AAPL", "9.98", "10", ask_size="1")
+    orders = [submit(client, qty="10")["id"] for _ in range(150)]
+    filled = [client.get_order_by_id(order_id)["filled_qty"] for order_id in orders]
+    parts = [qty for qty in filled if qty != "10"]
+    assert 5 <= len(parts) <= 30
+    assert "0" not in parts
+    for _ in range(5):
+        exchange.price("AAPL", "9.98", "10", ask_size="1")
+    assert client.get_open_position("AAPL")["qty"] == "1500"

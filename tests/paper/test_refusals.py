@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.paper.errors import Refusal
-from gateway.paper.ticket import read_body, read_ticket
+from gateway.paper.terms import read_ticket
+from gateway.paper.ticket import read_body
 from tests.kit.exchange import Exchange
 from tests.paper.tickets import refusal, submit, ticket
 
@@ -187,18 +188,28 @@ def test_numbers_may_come_as_numbers_or_as_strings(exchange: Exchange) -> None:
 
 
 texts = st.sampled_from(
-    ("", "x", "-1", "0", "1", "1.5", "1e30", "1e999", "NaN", "AAPL", "buy", "limit", "day", "stop")
+    (
+        *("", "x", "-1", "0", "1", "1.5", "1e30", "1e999", "NaN", "AAPL", "buy", "limit", "day", "stop"),
+        *("trailing_stop", "opg", "bracket", "oco", "oto", "mleg", "9", "11"),
+    )
 )
 values: st.SearchStrategy[object] = (
     st.none() | st.booleans() | texts | st.integers().map(Decimal) | st.just([]) | st.just({})
 )
 
 
-@given(st.dictionaries(st.sampled_from([*ticket(), "stop_price", "order_class", "extended_hours"]), values))
+legs = st.dictionaries(st.sampled_from(("limit_price", "stop_price")), values)
+names = (
+    *("notional", "stop_price", "trail_price", "trail_percent", "extended_hours"),
+    *("order_class", "take_profit", "stop_loss"),
+)
+
+
+@given(st.dictionaries(st.sampled_from([*ticket(), *names]), values | legs))
 def test_a_ticket_is_read_or_refused_whatever_is_in_it(changes: dict[str, object]) -> None:
     with suppress(Refusal):
         read = read_ticket({**ticket(), **changes})
-        assert read.qty > 0
+        assert (read.qty > 0) != (read.notional is not None)
 
 
 @given(st.binary(max_size=60))

@@ -87,7 +87,9 @@ def test_a_day_order_expires_at_the_close_and_a_gtc_order_does_not(exchange: Exc
     after = client.get_order_by_id(day["id"])
     assert (after["status"], after["expired_at"]) == ("expired", "2026-11-20T21:00:00.000000Z")
     assert client.get_order_by_id(gtc["id"])["status"] == "new"
-    advance(exchange, seconds=90 * 86_400)
+    advance(exchange, to="2027-02-18T16:14:59-05:00")
+    assert client.get_order_by_id(gtc["id"])["status"] == "new"
+    advance(exchange, seconds=1)
     assert client.get_order_by_id(gtc["id"])["status"] == "expired"
 
 

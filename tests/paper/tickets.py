@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,3 +34,10 @@ def refusal(client: TradingClient, **changes: object) -> tuple[int, int, str]:
     with pytest.raises(APIError) as caught:
         submit(client, **changes)
     return caught.value.status_code, caught.value.code, caught.value.message
+
+
+def refused(ask: Callable[[], object]) -> tuple[int, Any]:
+    """HTTP status and body of a refusal."""
+    with pytest.raises(APIError) as caught:
+        ask()
+    return caught.value.status_code, json.loads(str(caught.value))
