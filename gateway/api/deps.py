@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Annotated, Protocol, Self
 
 from fastapi import Depends, Request
 
+from gateway.aggregates.refusals import Refusal
 from gateway.aggregates.vocabulary import Actor, StrategyId
 from gateway.api.desk import (
     CancelOrder,
@@ -149,6 +151,26 @@ class House:
 def house_of(request: Request) -> House:
     house: House = request.app.state.desk
     return house
+
+
+def entered(request: Request, gate: str, outcome: str, detail: str | None = None) -> None:
+    """One gate, one outcome: in the request's log, which ends at the first block, and in the metric."""
+    house, log = house_of(request), request.state.gate_log
+    if log.is_closed:
+        return
+    log.record(gate, outcome, detail, at=house.clock.now())
+    house.metrics.gate_verdicts.labels(gate=gate, verdict=outcome).inc()
+
+
+@contextmanager
+def gate(request: Request, name: str, passed: str = "pass") -> Iterator[None]:
+    """What stands inside is a gate of this name: a refusal is its block."""
+    try:
+        yield
+    except Refusal as refusal:
+        entered(request, name, "block", refusal.detail)
+        raise
+    entered(request, name, passed)
 
 
 def answered_at(request: Request, position: int | None) -> None:

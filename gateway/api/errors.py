@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -17,8 +18,8 @@ from gateway.api.json_types import json_value, timestamp_text
 from gateway.telemetry import log
 
 CODES: Final[Mapping[int, str]] = {
-    400: "kill_switch_already_engaged kill_switch_not_engaged circuit_breaker_not_tripped fat_finger_rejected"
-    " slicing_plan_invalid webhook_body_invalid",
+    400: "bad_request kill_switch_already_engaged kill_switch_not_engaged circuit_breaker_not_tripped"
+    " fat_finger_rejected slicing_plan_invalid webhook_body_invalid",
     401: "authentication_required invalid_token invalid_internal_token token_replayed"
     " webhook_signature_missing webhook_signature_invalid",
     403: "permission_denied strategy_unauthorized no_strategy_access mfa_required mfa_expired mfa_invalid"
@@ -33,6 +34,7 @@ CODES: Final[Mapping[int, str]] = {
     422: "request_validation position_limit_exceeded broker_rejected qty_exceeds_position fractional_qty"
     " stale_request reason_required",
     429: "rate_limited",
+    431: "headers_too_large",
     500: "internal_error",
     502: "cancel_all_failed flatten_failed",
     503: "kill_switch_unavailable circuit_breaker_unavailable position_reservation_unavailable"
@@ -49,12 +51,36 @@ _WAIT_FOR_A_PERSON: Final = frozenset(
 """503s that a retry does not heal."""
 
 
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
 class ProblemResponse(Response):
     media_type = "application/problem+json"
 
 
 def problem(request: Request, code: str, detail: str, **facts: Any) -> ProblemResponse:
     """The body every error has. Facts stand beside `detail`, never inside it, and replace nothing."""
+    status, content = problem_text(
+        code,
+        detail,
+        request_id=request.state.request_id,
+        at=house_of(request).clock.now(),
+        instance=request.scope["path"],
+        facts=facts,
+    )
+    return ProblemResponse(content, status_code=status, headers=_headers(code, status, facts))
+
+
+def problem_text(
+    code: str,
+    detail: str,
+    *,
+    request_id: str,
+    at: datetime,
+    instance: str = "",
+    facts: Mapping[str, Any] = _NOTHING,
+) -> tuple[int, bytes]:
+    """Status and body, also for what never became a request."""
     status = STATUS[code]
     body = {key: json_value(value) for key, value in facts.items()} | {
         "type": f"urn:execution-gateway:problem:{code}",
@@ -63,13 +89,12 @@ def problem(request: Request, code: str, detail: str, **facts: Any) -> ProblemRe
         "detail": f"{code}: {detail}",
         "code": code,
         "gate": facts.get("gate"),
-        "instance": request.scope["path"],
-        "request_id": request.state.request_id,
-        "timestamp": timestamp_text(house_of(request).clock.now()),
+        "instance": instance,
+        "request_id": request_id,
+        "timestamp": timestamp_text(at),
         "fail_closed": facts.get("fail_closed", False),
     }
-    content = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
-    return ProblemResponse(content, status_code=status, headers=_headers(code, status, facts))
+    return status, json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode("ascii")
 
 
 def _headers(code: str, status: int, facts: Mapping[str, Any]) -> dict[str, str]:
@@ -80,6 +105,8 @@ def _headers(code: str, status: int, facts: Mapping[str, Any]) -> dict[str, str]
         status == HTTPStatus.SERVICE_UNAVAILABLE and code not in _WAIT_FOR_A_PERSON
     ):
         headers["Retry-After"] = str(facts.get("retry_after") or 1)
+    if status == HTTPStatus.REQUEST_TIMEOUT:
+        headers["Connection"] = "close"
     return headers
 
 

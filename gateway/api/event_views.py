@@ -18,6 +18,8 @@ from gateway.projections.queries.orders import Owner, get_order_as_of, owners
 
 _ORDER: Final = "order-"
 _POSITION: Final = "position-"
+_ACCOUNTS_OWN: Final = (_POSITION, "activity-")
+"""What concerns every strategy's money, and so is shown to whoever sees them all."""
 _decode: Final = msgspec.json.Decoder().decode
 
 
@@ -109,8 +111,8 @@ class Viewer:
         if self.caller.scope is None:
             return seen
         if seen.strategy_id is None:
-            about_trading = client_order_id is not None or recorded.stream.startswith(_POSITION)
-            return None if about_trading else seen
+            of_the_account = client_order_id is not None or recorded.stream.startswith(_ACCOUNTS_OWN)
+            return None if of_the_account else seen
         if not self.caller.sees(seen.strategy_id):
             return None
         if not recorded.stream.startswith(_POSITION):

@@ -18,7 +18,7 @@ from fastapi.routing import APIRoute
 
 from gateway.aggregates.refusals import Refusal, StrategyUnauthorized
 from gateway.api.body import BoundedRequest
-from gateway.api.deps import House, house_of
+from gateway.api.deps import House, entered, gate, house_of
 from gateway.api.refusals import (
     MfaExpired,
     MfaInvalid,
@@ -28,6 +28,7 @@ from gateway.api.refusals import (
     TokenMismatch,
 )
 from gateway.api.roles import Permission, Principal
+from gateway.telemetry import log
 
 _POSITION: Final = re.compile(r"[1-9][0-9]{0,17}")
 _OUTCOMES: Final[Mapping[type[Refusal], str]] = {
@@ -46,16 +47,26 @@ _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 class Access:
     """`permission` None lets every principal in. `limit` names a rate limit, `reads` projections.
 
-    `control` names a control action: what is refused of it is on record too.
+    `control` names a control action: what is refused of it is on record too. `gate` is the permission's name
+    in the gate log; without one it is a part of `auth`. `step` ends it: what the endpoint did or refused.
     """
 
     public: bool = False
     permission: Permission | None = None
     limit: str | None = None
     control: str | None = None
+    gate: str | None = None
+    step: str | None = None
     reads: tuple[str, ...] = ()
     repeatable: frozenset[str] = frozenset()
     """Query parameters that may stand more than once."""
+
+
+def administers(
+    permission: Permission, control: str, limit: str | None = None
+) -> Callable[[_Endpoint], _Endpoint]:
+    """Say who may steer the desk: a control action that passes no gate of trading."""
+    return access(permission, limit=limit, control=control, gate="admin_permission", step=control)
 
 
 def access(
@@ -64,12 +75,21 @@ def access(
     public: bool = False,
     limit: str | None = None,
     control: str | None = None,
+    gate: str | None = None,
+    step: str | None = None,
     reads: tuple[str, ...] = (),
     repeatable: frozenset[str] = frozenset(),
 ) -> Callable[[_Endpoint], _Endpoint]:
     """Say who may call an endpoint; stands under its route decorator."""
     rule = Access(
-        public=public, permission=permission, limit=limit, control=control, reads=reads, repeatable=repeatable
+        public=public,
+        permission=permission,
+        limit=limit,
+        control=control,
+        gate=gate,
+        step=step,
+        reads=reads,
+        repeatable=repeatable,
     )
 
     def mark(endpoint: _Endpoint) -> _Endpoint:
@@ -99,10 +119,13 @@ class GuardedRoute(APIRoute):
                     await _read_your_writes(bounded, house, rule)
                 response = await handle(bounded)
             except Refusal as refusal:
+                _close(bounded, rule, "block", refusal.detail)
                 await _audit(bounded, house, rule, refusal)
                 raise
+            _close(bounded, rule, "success")
             if rule.control is not None:
                 house.metrics.admin_actions.labels(action=rule.control).inc()
+                log("gateway.api").info("control action", action=rule.control, outcome="success")
             return response
 
         return guarded
@@ -115,6 +138,7 @@ async def _audit(request: Request, house: House, rule: Access, refusal: Refusal)
         return
     outcome = _OUTCOMES.get(type(refusal), "failed")
     request_id: str = request.state.request_id
+    log("gateway.api").warning("control action", action=rule.control, outcome=outcome, code=refusal.code)
     await house.audit.control_refused(
         rule.control, outcome, principal.actor(), request_id, {"code": refusal.code}
     )
@@ -126,21 +150,34 @@ async def _admit(request: Request, house: House, rule: Access) -> None:
     if rule.public:
         house.track("rate_limit")
         return
-    log = request.state.gate_log = house.new_gate_log()
-    verdicts = house.metrics.gate_verdicts
-    try:
+    request.state.gate_log = house.new_gate_log()
+    with gate(request, "auth"):
         principal = request.state.principal = await house.door(request)
-        if rule.permission is not None and not principal.may(rule.permission):
-            raise PermissionDenied(f"{rule.permission} is needed", permission=rule.permission)
-    except Refusal:
-        log.record("auth", "block", at=house.clock.now())
-        verdicts.labels(gate="auth", verdict="block").inc()
-        raise
-    log.record("auth", "pass", at=house.clock.now())
-    verdicts.labels(gate="auth", verdict="pass").inc()
+        if rule.gate is None:
+            _require(rule.permission, principal)
     house.track("rate_limit")
+    if rule.gate is None:
+        await _limit(request, house, rule, principal)
+        return
+    with gate(request, rule.gate):
+        _require(rule.permission, principal)
+        await _limit(request, house, rule, principal)
+
+
+def _require(permission: Permission | None, principal: Principal) -> None:
+    if permission is not None and not principal.may(permission):
+        raise PermissionDenied(f"{permission} is needed", permission=permission)
+
+
+async def _limit(request: Request, house: House, rule: Access, principal: Principal) -> None:
     if rule.limit is not None:
         await house.limiter(request, rule.limit, principal)
+
+
+def _close(request: Request, rule: Access, outcome: str, detail: str | None = None) -> None:
+    """The endpoint's own step, unless the endpoint has entered it where it happened."""
+    if rule.step is not None and rule.step not in request.state.gate_log.names:
+        entered(request, rule.step, outcome, detail)
 
 
 def _refuse_repetitions(request: Request, rule: Access) -> None:

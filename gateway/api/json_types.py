@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StrictBool, WithJsonSchema
 
 from gateway.aggregates.exact import canonical, rounded
 from gateway.aggregates.vocabulary import ClientOrderId, StrategyId, Symbol
@@ -25,6 +25,7 @@ _WIDEST_OFFSET: Final = timedelta(hours=14)
 _SYMBOL: Final = re.compile(r"[A-Z][A-Z0-9]{0,5}(?:[.-][A-Z]{1,3})?")
 _STRATEGY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,49}")
 _ORDER_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_COUNT: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 RESERVED_ORDER_IDS: Final = frozenset(
@@ -71,16 +72,29 @@ def json_value(value: Any) -> Any:
             return str(value)
 
 
-_TEXT_SCHEMA: Final = WithJsonSchema({"type": "string", "format": "decimal"}, mode="serialization")
-DecimalText = Annotated[Decimal, PlainSerializer(decimal_text, return_type=str), _TEXT_SCHEMA]
-AveragePrice = Annotated[Decimal, PlainSerializer(rounded_text(6), return_type=str), _TEXT_SCHEMA]
-Percentage = Annotated[Decimal, PlainSerializer(rounded_text(4), return_type=str), _TEXT_SCHEMA]
-Quantity = Annotated[Decimal, PlainSerializer(quantity_json, return_type=int | str)]
-Timestamp = Annotated[
-    datetime,
-    PlainSerializer(timestamp_text, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+def _shown(schema: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema(schema, mode="serialization")
+
+
+_PLAIN_DECIMAL: Final[dict[str, Any]] = {
+    "type": "string",
+    "format": "decimal",
+    "pattern": r"^(?:0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9]))$",
+}
+_UTC_INSTANT: Final[dict[str, Any]] = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$",
+}
+DecimalText = Annotated[Decimal, PlainSerializer(decimal_text, return_type=str), _shown(_PLAIN_DECIMAL)]
+AveragePrice = Annotated[Decimal, PlainSerializer(rounded_text(6), return_type=str), _shown(_PLAIN_DECIMAL)]
+Percentage = Annotated[Decimal, PlainSerializer(rounded_text(4), return_type=str), _shown(_PLAIN_DECIMAL)]
+Quantity = Annotated[
+    Decimal,
+    PlainSerializer(quantity_json, return_type=int | str),
+    _shown({"anyOf": [{"type": "integer"}, _PLAIN_DECIMAL]}),
 ]
+Timestamp = Annotated[datetime, PlainSerializer(timestamp_text, return_type=str), _shown(_UTC_INSTANT)]
 
 
 # --- in ---------------------------------------------------------------------------------------------
@@ -124,6 +138,18 @@ def _integer(value: object) -> object:
     if type(value) is not int:
         raise ValueError("must be an integer")
     return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, str) or not _COUNT.fullmatch(value):
+        raise ValueError("is not a whole number in plain digits")
+    return int(value)
+
+
+def _flag(value: object) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError("is neither true nor false")
+    return value == "true"
 
 
 def _price(value: Decimal) -> Decimal:
@@ -197,22 +223,105 @@ def is_visible_ascii(value: str) -> bool:
 
 is_strategy_id: Final = _STRATEGY.fullmatch
 
-DecimalIn = Annotated[Decimal, BeforeValidator(_decimal, json_schema_input_type=str)]
-WholeShares = Annotated[Decimal, BeforeValidator(_whole, json_schema_input_type=int | str)]
-WholeNumber = Annotated[int, BeforeValidator(_whole_number, json_schema_input_type=int | str)]
-Integer = Annotated[int, BeforeValidator(_integer)]
-Price = Annotated[Decimal, BeforeValidator(_decimal, json_schema_input_type=str), AfterValidator(_price)]
-Instant = Annotated[datetime, BeforeValidator(instant_from_text, json_schema_input_type=str)]
-DateIn = Annotated[date, BeforeValidator(_day, json_schema_input_type=str)]
-SymbolIn = Annotated[Symbol, BeforeValidator(symbol_from_text, json_schema_input_type=str)]
+
+def _written(*ways: dict[str, Any]) -> WithJsonSchema:
+    """How a request may write a value. Constraints of `Field` stand before it, so that they show once."""
+    return WithJsonSchema(ways[0] if len(ways) == 1 else {"anyOf": list(ways)}, mode="validation")
+
+
+def _text_like(pattern: str, **more: object) -> dict[str, Any]:
+    return {"type": "string", "pattern": f"^(?:{pattern})$", **more}
+
+
+_DIGITS: Final = _text_like(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", maxLength=_LONGEST_NUMBER)
+_WHOLE_DIGITS: Final = _text_like(r"-?(?:0|[1-9][0-9]*)", maxLength=_LONGEST_NUMBER)
+MOST_SHARES: Final = 1_000_000_000
+
+AS_DECIMAL: Final = BeforeValidator(_decimal)
+AS_INTEGER: Final = BeforeValidator(_integer)
+"""Only a JSON integer; stands after the `Field` that bounds it."""
+AS_COUNT: Final = BeforeValidator(_count)
+"""Only plain digits; for the query and the headers, where everything is text."""
+
+Flag = StrictBool
+"""Only `true` and `false`."""
+FlagText = Annotated[bool, BeforeValidator(_flag), _written({"type": "boolean"})]
+Amount = Annotated[
+    Decimal, Field(gt=0), AS_DECIMAL, _written(_DIGITS, {"type": "number", "exclusiveMinimum": 0})
+]
+Fraction = Annotated[
+    Decimal,
+    Field(gt=0, le=1),
+    AS_DECIMAL,
+    _written(_DIGITS, {"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
+]
+Shares = Annotated[
+    Decimal,
+    Field(gt=0, le=MOST_SHARES),
+    AS_DECIMAL,
+    _written(_DIGITS, {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_SHARES}),
+]
+WholeShares = Annotated[
+    Decimal,
+    Field(ge=-MOST_SHARES, le=MOST_SHARES),
+    BeforeValidator(_whole),
+    _written(_WHOLE_DIGITS, {"type": "integer", "minimum": -MOST_SHARES, "maximum": MOST_SHARES}),
+]
+OrderQty = Annotated[int, Field(ge=1, le=MOST_SHARES), AS_INTEGER]
+OrderQtyByHand = Annotated[
+    int,
+    Field(ge=1, le=MOST_SHARES),
+    BeforeValidator(_whole_number),
+    _written(_WHOLE_DIGITS, {"type": "integer", "minimum": 1, "maximum": MOST_SHARES}),
+]
+Price = Annotated[
+    Decimal,
+    AS_DECIMAL,
+    AfterValidator(_price),
+    _written(
+        _text_like(r"(?:0|[1-9][0-9]{0,6})(?:\.[0-9]{1,4})?"),
+        {"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000},
+    ),
+]
+Instant = Annotated[
+    datetime, BeforeValidator(instant_from_text), _written({"type": "string", "format": "date-time"})
+]
+DateIn = Annotated[date, BeforeValidator(_day), _written({"type": "string", "format": "date"})]
+SymbolIn = Annotated[
+    Symbol,
+    BeforeValidator(symbol_from_text),
+    _written(_text_like(r" *[A-Za-z][A-Za-z0-9]{0,5}(?:[.-][A-Za-z]{1,3})? *")),
+]
 StrategyIn = Annotated[
-    StrategyId, BeforeValidator(_matching(_STRATEGY, "a strategy id"), json_schema_input_type=str)
+    StrategyId,
+    BeforeValidator(_matching(_STRATEGY, "a strategy id")),
+    _written(_text_like(_STRATEGY.pattern)),
 ]
-GivenOrderId = Annotated[ClientOrderId, BeforeValidator(_given_order_id, json_schema_input_type=str)]
+GivenOrderId = Annotated[
+    ClientOrderId, BeforeValidator(_given_order_id), _written(_text_like(_ORDER_ID.pattern))
+]
 VisibleAscii = Annotated[
-    str, BeforeValidator(_matching(_VISIBLE, "1-128 visible ASCII characters"), json_schema_input_type=str)
+    str,
+    BeforeValidator(_matching(_VISIBLE, "1-128 visible ASCII characters")),
+    _written(_text_like("[!-~]{1,128}")),
 ]
-Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str)]
-ShortText = Annotated[Text, AfterValidator(str.strip), Field(min_length=1, max_length=512)]
-Name = Annotated[Text, AfterValidator(str.strip), Field(min_length=1, max_length=128)]
-LongReason = Annotated[Text, AfterValidator(collapsed), Field(min_length=10)]
+_ANY_TEXT: Final = _text_like(r"[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*")
+Text = Annotated[str, BeforeValidator(_text), _written(_ANY_TEXT)]
+ShortText = Annotated[
+    Text,
+    AfterValidator(str.strip),
+    Field(min_length=1, max_length=512),
+    _written(_ANY_TEXT | {"minLength": 1, "maxLength": 512}),
+]
+Name = Annotated[
+    Text,
+    AfterValidator(str.strip),
+    Field(min_length=1, max_length=128),
+    _written(_ANY_TEXT | {"minLength": 1, "maxLength": 128}),
+]
+LongReason = Annotated[
+    Text, AfterValidator(collapsed), Field(min_length=10), _written(_ANY_TEXT | {"minLength": 10})
+]
+LongerReason = Annotated[
+    Text, AfterValidator(collapsed), Field(min_length=20), _written(_ANY_TEXT | {"minLength": 20})
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.api.deps import Desk
@@ -23,6 +24,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["service"])
 @router.get("/")
 @access(public=True)
 async def introduce(desk: Desk) -> ServiceInfo:
+    """Who answers here."""
     me = desk.about
     return ServiceInfo(service=me.service, version=me.version, status="running", dry_run=me.dry_run)
 
@@ -71,7 +73,7 @@ async def ready(desk: Desk, response: Response) -> ReadyResponse:
     )
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 @access(public=True)
 async def metrics(desk: Desk) -> Response:
     """Prometheus text."""

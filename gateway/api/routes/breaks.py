@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 
 from gateway.aggregates.refusals import BreakNotFound, IdempotencyConflict
 from gateway.api.deps import Caller, CorrelationId, Desk, House, answered_at
-from gateway.api.guard import GuardedRoute, access
+from gateway.api.guard import GuardedRoute, access, administers
 from gateway.api.json_types import SymbolIn
 from gateway.api.roles import Permission
 from gateway.api.schemas.differences import BreakEntry, BreakKind, BreakList, ResolveBreakBody
@@ -36,7 +36,7 @@ async def list_breaks(
 
 
 @router.post("/{break_id}/resolve")
-@access(Permission.MANAGE_RECONCILIATION, limit="break_resolve", control="break_resolve")
+@administers(Permission.MANAGE_RECONCILIATION, "break_resolve", limit="break_resolve")
 async def resolve_break(
     *,
     break_id: str,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from gateway.aggregates.circuit_breaker import CircuitBreaker
 from gateway.api.deps import Caller, CorrelationId, Desk, House, answered_at
 from gateway.api.desk import BreakerStanding
-from gateway.api.guard import GuardedRoute, access
+from gateway.api.guard import GuardedRoute, access, administers
 from gateway.api.json_types import json_value
 from gateway.api.roles import Permission
 from gateway.api.schemas.controls import CircuitBreakerStatus, Mirror, ResetBody, TripBody
@@ -20,11 +20,12 @@ router = APIRouter(prefix="/api/v1/circuit-breaker", route_class=GuardedRoute, t
 @router.get("/status")
 @access(Permission.VIEW_CIRCUIT_BREAKER)
 async def circuit_breaker_status(desk: Desk) -> CircuitBreakerStatus:
+    """As the ledger has it, and whether the mirror in Redis agrees."""
     return _status(await desk.controls.breaker_status(), desk)
 
 
 @router.post("/trip")
-@access(Permission.TRIP_CIRCUIT, control="circuit_breaker_trip")
+@administers(Permission.TRIP_CIRCUIT, "circuit_breaker_trip")
 async def trip_circuit_breaker(
     body: TripBody, request: Request, desk: Desk, caller: Caller, correlation_id: CorrelationId
 ) -> CircuitBreakerStatus:
@@ -40,7 +41,7 @@ async def trip_circuit_breaker(
 
 
 @router.post("/reset")
-@access(Permission.RESET_CIRCUIT, control="circuit_breaker_reset")
+@administers(Permission.RESET_CIRCUIT, "circuit_breaker_reset")
 async def reset_circuit_breaker(
     body: ResetBody, request: Request, desk: Desk, caller: Caller, correlation_id: CorrelationId
 ) -> CircuitBreakerStatus:

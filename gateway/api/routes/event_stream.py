@@ -17,7 +17,7 @@ from gateway.aggregates.vocabulary import StrategyId, Symbol
 from gateway.api.deps import Caller, Desk, House
 from gateway.api.event_views import Viewer, matches
 from gateway.api.guard import GuardedRoute, access
-from gateway.api.json_types import StrategyIn, SymbolIn
+from gateway.api.json_types import AS_COUNT, StrategyIn, SymbolIn
 from gateway.api.roles import Permission, Principal
 from gateway.api.schemas.ledger import EventView
 from gateway.api.scope import require_scope
@@ -70,8 +70,8 @@ async def _subscribe(
     *,
     desk: Desk,
     caller: Caller,
-    after: Annotated[int | None, Query(ge=0, le=2**62)] = None,
-    last_event_id: Annotated[int | None, Header(ge=0, le=2**62)] = None,
+    after: Annotated[int | None, Query(ge=0, le=2**62), AS_COUNT] = None,
+    last_event_id: Annotated[int | None, Header(ge=0, le=2**62), AS_COUNT] = None,
     stream: Annotated[str | None, Query(max_length=200)] = None,
     topic: Annotated[str | None, Query(max_length=100)] = None,
     symbol: SymbolIn | None = None,

@@ -11,7 +11,7 @@ from gateway.aggregates.vocabulary import order_stream
 from gateway.api.deps import Caller, Desk
 from gateway.api.event_views import Viewer, data_of, event_view, matches
 from gateway.api.guard import GuardedRoute, access
-from gateway.api.json_types import StrategyIn, SymbolIn
+from gateway.api.json_types import AS_COUNT, StrategyIn, SymbolIn
 from gateway.api.roles import Permission
 from gateway.api.schemas.ledger import EventPage, EventView, GateStep, LastLookView, OrderTimeline
 from gateway.api.scope import require_order, require_scope
@@ -31,8 +31,8 @@ async def list_events(
     *,
     desk: Desk,
     caller: Caller,
-    after: Annotated[int, Query(ge=0, le=2**62)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[int, Query(ge=0, le=2**62), AS_COUNT] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000), AS_COUNT] = 100,
     stream: Annotated[str | None, Query(max_length=200)] = None,
     topic: Annotated[str | None, Query(max_length=100)] = None,
     symbol: SymbolIn | None = None,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from gateway.aggregates.risk_limits import Thresholds
 from gateway.api.deps import Caller, CorrelationId, Desk, House, answered_at
 from gateway.api.desk import LimitsStanding
-from gateway.api.guard import GuardedRoute, access
+from gateway.api.guard import GuardedRoute, access, administers
 from gateway.api.roles import Permission
 from gateway.api.schemas.controls import FatFingerThresholds, FatFingerThresholdsResponse, ThresholdsBody
 
@@ -22,7 +22,7 @@ async def fat_finger_thresholds(desk: Desk) -> FatFingerThresholdsResponse:
 
 
 @router.put("/thresholds")
-@access(Permission.MANAGE_STRATEGIES, limit="thresholds_update", control="thresholds_update")
+@administers(Permission.MANAGE_STRATEGIES, "thresholds_update", limit="thresholds_update")
 async def set_fat_finger_thresholds(
     body: ThresholdsBody, request: Request, desk: Desk, caller: Caller, correlation_id: CorrelationId
 ) -> FatFingerThresholdsResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from gateway.aggregates.kill_switch import KillSwitch
 from gateway.aggregates.refusals import ReconciliationBrokerUnavailable
 from gateway.aggregates.vocabulary import Symbol
-from gateway.api.deps import Caller, CorrelationId, Desk, Gates, House, answered_at
+from gateway.api.deps import Caller, CorrelationId, Desk, Gates, House, answered_at, entered, gate
 from gateway.api.desk import SwitchStanding
 from gateway.api.guard import GuardedRoute, access
 from gateway.api.json_types import json_value
@@ -30,10 +30,11 @@ from gateway.api.schemas.controls import (
 from gateway.commands.by_hand import Extent, ManualAction, ManualRequest
 
 router = APIRouter(prefix="/api/v1/kill-switch", route_class=GuardedRoute, tags=["safety"])
+_GATE: Final = "kill_switch_operator_permission"
 
 
 @router.post("/engage")
-@access(Permission.OPERATE_KILL_SWITCH, control="kill_switch_engage")
+@access(Permission.OPERATE_KILL_SWITCH, control="kill_switch_engage", gate=_GATE, step="engage")
 async def engage_kill_switch(
     *,
     body: EngageBody,
@@ -53,7 +54,7 @@ async def engage_kill_switch(
         log=gates,
         scope=caller.scope,
     )
-    await _admit(body, asked, desk, caller)
+    await _admit(body, asked, request, desk, caller)
     standing = await desk.controls.engage_kill_switch(
         body.text,
         reason=body.reason,
@@ -61,12 +62,15 @@ async def engage_kill_switch(
         by=asked.by,
         correlation_id=correlation_id,
     )
+    entered(request, "engage", "success")  # here: what the flags lead to walks gates of its own
     done = await _act(body, asked, desk)
     answered_at(request, desk.ledger.desk.position if done else standing.position)
     return _status(standing, desk.clock.now().date()).model_copy(update=done)
 
 
-async def _admit(body: EngageBody, asked: ManualRequest, desk: House, caller: Principal) -> None:
+async def _admit(
+    body: EngageBody, asked: ManualRequest, request: Request, desk: House, caller: Principal
+) -> None:
     """What the flags may do is settled before anything happens. Raises a Refusal."""
     if not (body.flatten or body.cancel_open_orders):
         return
@@ -75,7 +79,8 @@ async def _admit(body: EngageBody, asked: ManualRequest, desk: House, caller: Pr
         raise PermissionDenied(f"{needed} is needed", permission=needed)
     await desk.by_hand.admit(body.extent, await _touched(body.extent, desk), asked)
     if body.flatten:
-        await desk.second_factor(body.id_token, caller.sub)
+        with gate(request, "mfa"):
+            await desk.second_factor(body.id_token, caller.sub)
 
 
 async def _touched(extent: Extent, desk: House) -> Sequence[Symbol]:
@@ -100,7 +105,7 @@ async def _act(body: EngageBody, asked: ManualRequest, desk: House) -> dict[str,
 
 
 @router.post("/disengage")
-@access(Permission.OPERATE_KILL_SWITCH, control="kill_switch_disengage")
+@access(Permission.OPERATE_KILL_SWITCH, control="kill_switch_disengage", gate=_GATE, step="disengage")
 async def disengage_kill_switch(
     body: DisengageBody, request: Request, desk: Desk, caller: Caller, correlation_id: CorrelationId
 ) -> KillSwitchStatus:

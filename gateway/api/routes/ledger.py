@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 
 from gateway.api.deps import Desk
 from gateway.api.guard import GuardedRoute, access
+from gateway.api.json_types import AS_COUNT
 from gateway.api.roles import Permission
 from gateway.api.schemas.ledger import VerifyReport
 
@@ -19,8 +20,8 @@ router = APIRouter(prefix="/api/v1/ledger", route_class=GuardedRoute, tags=["led
 @access(Permission.VIEW_LEDGER, limit="ledger_verify")
 async def verify_ledger(
     desk: Desk,
-    first: Annotated[int | None, Query(alias="from", ge=1, le=2**62)] = None,
-    last: Annotated[int | None, Query(alias="to", ge=1, le=2**62)] = None,
+    first: Annotated[int | None, Query(alias="from", ge=1, le=2**62), AS_COUNT] = None,
+    last: Annotated[int | None, Query(alias="to", ge=1, le=2**62), AS_COUNT] = None,
 ) -> VerifyReport:
     """200 also when something is wrong; `ok` says so."""
     if first is not None and last is not None and first > last:

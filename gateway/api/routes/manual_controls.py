@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Header, Path, Request, Response
 
 from gateway.aggregates.refusals import CancelAllFailed, FlattenFailed, OrderNotFound, Refusal
 from gateway.aggregates.vocabulary import Symbol
-from gateway.api.deps import Caller, CorrelationId, Desk, Gates, House, answered_at
+from gateway.api.deps import Caller, CorrelationId, Desk, Gates, House, answered_at, gate
 from gateway.api.guard import GuardedRoute, access
-from gateway.api.json_types import SymbolIn
+from gateway.api.identity import given_id
+from gateway.api.json_types import SymbolIn, VisibleAscii
 from gateway.api.manual_answers import (
     adjusted,
     canceled,
@@ -58,15 +60,14 @@ async def submit_manual_order(
     caller: Caller,
     correlation_id: CorrelationId,
     gates: Gates,
+    idempotency_key: Annotated[VisibleAscii | None, Header()] = None,
 ) -> OrderResponse:
     """One order by hand, through every gate of trading. Repeating the same body is safe."""
     asked = requested(ManualAction.TRADE, body, desk, caller, correlation_id, gates)
     strategy_id = body.strategy_id or ManualAction.TRADE.strategy_id
-    try:
+    with gate(request, "strategy_scope"):
         require_scope(caller, strategy_id)
-    except Refusal as refusal:
-        gates.record("strategy_scope", "block", refusal.detail, at=desk.clock.now())
-        raise
+    asked = replace(asked, given=given_id(None, idempotency_key, strategy_id))
     submission = await desk.by_hand.trade(body.ticket(strategy_id), asked)
     answered_at(request, submission.position)
     response.status_code = 202 if submission.answer == "unconfirmed" else 200
@@ -74,7 +75,7 @@ async def submit_manual_order(
 
 
 @router.post("/orders/cancel-all")
-@access(Permission.CANCEL_ORDER, limit="cancel_all", control="cancel_all")
+@access(Permission.CANCEL_ORDER, limit="cancel_all", control="cancel_all", step="cancel")
 async def cancel_all_orders(
     *,
     body: CancelAllBody,
@@ -95,7 +96,6 @@ async def cancel_all_orders(
     if not answer.cancelled_count:
         failed = [entry.model_dump() for entry in answer.failed]
         raise CancelAllFailed("no request was taken; each is recorded and repeated", failed=failed)
-    gates.record("cancel", "success", at=desk.clock.now())
     facts = {"symbol": body.symbol, "failed": ", ".join(entry.order_id for entry in answer.failed)}
     outcome = "partial" if answer.failed else "success"
     position = await desk.audit.control_performed(
@@ -143,12 +143,11 @@ async def flatten_all(
 async def _second_factor(id_token: str | None, request: Request, desk: House, caller: Principal) -> None:
     """The gate `mfa`. What it refuses was no attempt at flattening."""
     try:
-        await desk.second_factor(id_token, caller.sub)
-    except Refusal as refusal:
-        request.state.gate_log.record("mfa", "block", refusal.detail, at=desk.clock.now())
+        with gate(request, "mfa"):
+            await desk.second_factor(id_token, caller.sub)
+    except Refusal:
         await desk.limiter.give_back(request, "flatten_all", caller)
         raise
-    request.state.gate_log.record("mfa", "pass", at=desk.clock.now())
 
 
 @router.post("/positions/{symbol}/close")

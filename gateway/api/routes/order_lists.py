@@ -11,7 +11,7 @@ from gateway.aggregates.refusals import OrderNotFound
 from gateway.api.as_of import AsOf, position_of
 from gateway.api.deps import Caller, Desk, House
 from gateway.api.guard import GuardedRoute, access
-from gateway.api.json_types import StrategyIn, SymbolIn, is_visible_ascii
+from gateway.api.json_types import AS_COUNT, StrategyIn, SymbolIn, is_visible_ascii
 from gateway.api.plans import detail, details, unsent_detail
 from gateway.api.roles import Permission, Principal
 from gateway.api.schemas.orders import (
@@ -44,8 +44,8 @@ async def list_pending_orders(
     strategy_id: StrategyIn | None = None,
     symbol: SymbolIn | None = None,
     parent_order_id: Annotated[str | None, Query(max_length=64)] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000), AS_COUNT] = 100,
+    offset: Annotated[int, Query(ge=0, le=2**31), AS_COUNT] = 0,
     sort_by: SortBy = SortBy.CREATED_AT,
     sort_order: Literal["asc", "desc"] = "desc",
 ) -> PendingOrdersResponse:
@@ -75,7 +75,7 @@ async def list_pending_orders(
 @router.get("/recent-fills")
 @access(Permission.VIEW_TRADES, limit="recent_fills", reads=("fills", "orders"))
 async def list_recent_fills(
-    *, desk: Desk, caller: Caller, limit: Annotated[int, Query(ge=1, le=200)] = 50
+    *, desk: Desk, caller: Caller, limit: Annotated[int, Query(ge=1, le=200), AS_COUNT] = 50
 ) -> RecentFillsResponse:
     """Executions of the last 24 hours that count, newest first."""
     scope = caller.scope

@@ -62,7 +62,7 @@ async def submit_order(
 
 
 @router.post("/{client_order_id}/cancel")
-@access(Permission.CANCEL_ORDER, limit="order_cancel")
+@access(Permission.CANCEL_ORDER, limit="order_cancel", step="cancel")
 async def cancel_order(
     *,
     client_order_id: str,

@@ -10,7 +10,7 @@ from gateway.aggregates.order.state import Order
 from gateway.aggregates.refusals import OrphanNotFound
 from gateway.api.deps import Caller, CorrelationId, Desk, answered_at
 from gateway.api.desk import AnsweredOrphan
-from gateway.api.guard import GuardedRoute, access
+from gateway.api.guard import GuardedRoute, access, administers
 from gateway.api.json_types import SymbolIn, is_visible_ascii
 from gateway.api.roles import Permission
 from gateway.api.schemas.differences import AdoptBody, OrphanEntry, OrphanList, OrphanStatus, ReasonBody
@@ -32,7 +32,7 @@ async def list_orphans(
 
 
 @router.post("/{broker_order_id}/adopt")
-@access(Permission.MANAGE_RECONCILIATION, limit="orphan_resolve", control="orphan_adopt")
+@administers(Permission.MANAGE_RECONCILIATION, "orphan_adopt", limit="orphan_resolve")
 async def adopt_orphan(
     *,
     broker_order_id: str,
@@ -54,7 +54,7 @@ async def adopt_orphan(
 
 
 @router.post("/{broker_order_id}/ignore")
-@access(Permission.MANAGE_RECONCILIATION, limit="orphan_resolve", control="orphan_ignore")
+@administers(Permission.MANAGE_RECONCILIATION, "orphan_ignore", limit="orphan_resolve")
 async def ignore_orphan(
     *,
     broker_order_id: str,
@@ -75,7 +75,7 @@ async def ignore_orphan(
 
 
 @router.post("/{broker_order_id}/cancel")
-@access(Permission.MANAGE_RECONCILIATION, limit="orphan_resolve", control="orphan_cancel")
+@administers(Permission.MANAGE_RECONCILIATION, "orphan_cancel", limit="orphan_resolve")
 async def cancel_orphan(
     *,
     broker_order_id: str,

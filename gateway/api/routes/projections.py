@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 
 from gateway.aggregates.refusals import RebuildInProgress
 from gateway.api.deps import Caller, CorrelationId, Desk, House, answered_at
-from gateway.api.guard import GuardedRoute, access
+from gateway.api.guard import GuardedRoute, access, administers
 from gateway.api.refusals import NotFound
 from gateway.api.roles import Permission
 from gateway.api.schemas.ledger import ProjectionEntry, ProjectionList
@@ -17,11 +17,12 @@ router = APIRouter(prefix="/api/v1/projections", route_class=GuardedRoute, tags=
 @router.get("")
 @access(Permission.VIEW_LEDGER)
 async def list_projections(desk: Desk) -> ProjectionList:
+    """Every read table, and how far behind the ledger it is."""
     return ProjectionList(projections=list((await _entries(desk)).values()))
 
 
 @router.post("/{name}/rebuild", status_code=202)
-@access(Permission.MANAGE_RECONCILIATION, limit="projection_rebuild", control="projection_rebuild")
+@administers(Permission.MANAGE_RECONCILIATION, "projection_rebuild", limit="projection_rebuild")
 async def rebuild_projection(
     name: str, request: Request, desk: Desk, caller: Caller, correlation_id: CorrelationId
 ) -> ProjectionEntry:

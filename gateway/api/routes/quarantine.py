@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request
 
 from gateway.api.deps import Caller, CorrelationId, Desk, answered_at
 from gateway.api.desk import QuarantineStanding
-from gateway.api.guard import GuardedRoute, access
+from gateway.api.guard import GuardedRoute, access, administers
 from gateway.api.json_types import SymbolIn
 from gateway.api.roles import Permission
 from gateway.api.schemas.common import LONGEST_STORED_REASON
@@ -20,12 +20,13 @@ router = APIRouter(prefix="/api/v1/quarantine", route_class=GuardedRoute, tags=[
 @router.get("")
 @access(Permission.VIEW_CIRCUIT_BREAKER)
 async def list_quarantines(desk: Desk) -> QuarantineList:
+    """Every quarantine that stands, and what it came from."""
     entries = [_entry(standing) for standing in await desk.controls.quarantines()]
     return QuarantineList(quarantined=entries, total=len(entries))
 
 
 @router.post("/{symbol}/release")
-@access(Permission.MANAGE_RECONCILIATION, limit="quarantine_release", control="quarantine_release")
+@administers(Permission.MANAGE_RECONCILIATION, "quarantine_release", limit="quarantine_release")
 async def release_quarantine(
     *,
     symbol: Annotated[SymbolIn, Path()],

@@ -6,7 +6,8 @@ from fastapi import APIRouter
 
 from gateway.aggregates.refusals import ReasonRequired
 from gateway.api.deps import Caller, CorrelationId, Desk
-from gateway.api.guard import GuardedRoute, access
+from gateway.api.guard import GuardedRoute, access, administers
+from gateway.api.json_types import FlagText
 from gateway.api.roles import Permission
 from gateway.api.schemas.common import LONGEST_STORED_REASON
 from gateway.api.schemas.reconciliation import (
@@ -29,9 +30,9 @@ async def reconciliation_status(desk: Desk) -> ReconciliationStatus:
 
 
 @router.post("/run")
-@access(Permission.MANAGE_RECONCILIATION, limit="reconciliation_run", control="reconciliation_run")
+@administers(Permission.MANAGE_RECONCILIATION, "reconciliation_run", limit="reconciliation_run")
 async def run_reconciliation(
-    *, desk: Desk, caller: Caller, correlation_id: CorrelationId, shadow: bool = False
+    *, desk: Desk, caller: Caller, correlation_id: CorrelationId, shadow: FlagText = False
 ) -> ReconciliationRunResponse:
     """One pass now; a pass under way is joined. A shadow pass shows what it would record."""
     found = await desk.reconcile.run(shadow=shadow, by=caller.actor(), correlation_id=correlation_id)
@@ -39,10 +40,8 @@ async def run_reconciliation(
 
 
 @router.post("/force-complete")
-@access(
-    Permission.MANAGE_RECONCILIATION,
-    limit="reconciliation_force_complete",
-    control="reconciliation_force_complete",
+@administers(
+    Permission.MANAGE_RECONCILIATION, "reconciliation_force_complete", limit="reconciliation_force_complete"
 )
 async def force_complete(
     desk: Desk, caller: Caller, correlation_id: CorrelationId, body: ForceCompleteBody | None = None
@@ -58,7 +57,7 @@ async def force_complete(
 
 
 @router.post("/fills-backfill")
-@access(Permission.MANAGE_RECONCILIATION, limit="fills_backfill", control="fills_backfill")
+@administers(Permission.MANAGE_RECONCILIATION, "fills_backfill", limit="fills_backfill")
 async def backfill_fills(
     desk: Desk, caller: Caller, correlation_id: CorrelationId, body: FillsBackfillBody | None = None
 ) -> FillsBackfillResponse:

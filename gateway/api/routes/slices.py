@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Request
 from fastapi.exceptions import RequestValidationError
 
 from gateway.aggregates.refusals import IdempotencyConflict
 from gateway.api.deps import Caller, CorrelationId, Desk, Gates, answered_at
 from gateway.api.guard import GuardedRoute, access
 from gateway.api.identity import discreet, given_id
-from gateway.api.json_types import VisibleAscii
+from gateway.api.json_types import FlagText, VisibleAscii
 from gateway.api.plans import plan_of, require_parent, slice_details
 from gateway.api.roles import Permission
 from gateway.api.schemas.orders import OrderDetail
@@ -77,7 +77,7 @@ async def list_slices(*, parent_id: str, desk: Desk, caller: Caller) -> list[Ord
 
 
 @router.delete("/{parent_id}/slices")
-@access(Permission.CANCEL_ORDER, limit="order_cancel", control="slices_cancel")
+@access(Permission.CANCEL_ORDER, limit="order_cancel", control="slices_cancel", step="cancel")
 async def cancel_slices(
     *,
     parent_id: str,
@@ -85,7 +85,7 @@ async def cancel_slices(
     desk: Desk,
     caller: Caller,
     correlation_id: CorrelationId,
-    cancel_live: Annotated[bool, Query()] = False,
+    cancel_live: FlagText = False,
 ) -> CancelSlicesResponse:
     """Close what was not released; ask live slices to end only when told to. No trading gate applies."""
     parent = await require_parent(desk, parent_id, caller)

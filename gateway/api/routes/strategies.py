@@ -43,6 +43,7 @@ async def list_strategies(desk: Desk, caller: Caller) -> StrategiesListResponse:
 async def strategy_status(
     strategy_id: Annotated[StrategyIn, Path()], desk: Desk, caller: Caller
 ) -> StrategyStatusResponse:
+    """How one strategy is doing."""
     require_some_strategy(caller)
     require_scope(caller, strategy_id)
     known = await _known(desk)

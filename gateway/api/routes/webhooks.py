@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 
 from gateway.aggregates.vocabulary import ReportSource
 from gateway.api.body import WEBHOOK_LIMIT, read_bounded
-from gateway.api.deps import CorrelationId, Desk, answered_at
+from gateway.api.deps import CorrelationId, Desk, answered_at, gate
 from gateway.api.refusals import WebhookBodyInvalid
 from gateway.api.schemas.webhooks import WebhookResponse
 from gateway.api.webhook_signature import check_signature
@@ -30,9 +30,12 @@ async def receive_order_update(
     request: Request, desk: Desk, correlation_id: CorrelationId
 ) -> WebhookResponse:
     """Verify the raw bytes, keep them, then record what they say."""
+    request.state.gate_log = desk.new_gate_log()
     raw = await read_bounded(request, WEBHOOK_LIMIT)
-    check_signature(request.headers, raw, desk.webhook, desk.clock.now())
-    receipt = await desk.receive(ReportSource.WEBHOOK, raw, correlation_id)
+    with gate(request, "signature"):
+        check_signature(request.headers, raw, desk.webhook, desk.clock.now())
+    with gate(request, "process", passed="success"):
+        receipt = await desk.receive(ReportSource.WEBHOOK, raw, correlation_id)
     body = _object(raw)
     if body is None:
         raise WebhookBodyInvalid("the body is not a JSON object; it was kept as it came")

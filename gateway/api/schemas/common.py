@@ -13,7 +13,6 @@ from gateway.api.refusals import StaleRequest
 _OLDEST: Final = timedelta(minutes=15)
 _AHEAD: Final = timedelta(seconds=60)
 LONGEST_STORED_REASON: Final = 512
-MOST_SHARES: Final = 1_000_000_000
 
 
 class RequestBody(BaseModel):

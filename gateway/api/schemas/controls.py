@@ -9,9 +9,12 @@ from pydantic import Field, model_validator
 
 from gateway.aggregates.vocabulary import StrategyId, Symbol
 from gateway.api.json_types import (
-    DecimalIn,
+    AS_INTEGER,
+    MOST_SHARES,
+    Amount,
     DecimalText,
-    Integer,
+    Flag,
+    Fraction,
     LongReason,
     Name,
     ShortText,
@@ -21,7 +24,7 @@ from gateway.api.json_types import (
     is_strategy_id,
     symbol_from_text,
 )
-from gateway.api.schemas.common import MOST_SHARES, RequestBody, ResponseBody
+from gateway.api.schemas.common import RequestBody, ResponseBody
 from gateway.api.schemas.manual import CancelResult, FlattenResult
 from gateway.commands.by_hand import Extent
 
@@ -63,8 +66,8 @@ class EngageBody(SwitchScope):
     reason: ShortText
     operator: Name
     details: Details | None = None
-    cancel_open_orders: bool = False
-    flatten: bool = False
+    cancel_open_orders: Flag = False
+    flatten: Flag = False
     id_token: str | None = Field(None, max_length=8192, description="Required when `flatten` is set.")
 
     @property
@@ -127,7 +130,7 @@ class CircuitBreakerStatus(ResponseBody):
 
 class ReleaseBody(RequestBody):
     reason: LongReason
-    force: bool = False
+    force: Flag = False
 
 
 class QuarantineCause(ResponseBody):
@@ -155,9 +158,9 @@ class QuarantineList(ResponseBody):
 class ThresholdsIn(RequestBody):
     """None, and in defaults an absent field too, switches a check off."""
 
-    max_notional: Annotated[DecimalIn, Field(gt=0)] | None = None
-    max_qty: Annotated[Integer, Field(gt=0, le=MOST_SHARES)] | None = None
-    max_adv_pct: Annotated[DecimalIn, Field(gt=0, le=1)] | None = None
+    max_notional: Amount | None = None
+    max_qty: Annotated[int, Field(gt=0, le=MOST_SHARES), AS_INTEGER] | None = None
+    max_adv_pct: Fraction | None = None
 
     @property
     def given(self) -> dict[str, Decimal | None]:

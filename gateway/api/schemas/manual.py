@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from gateway.aggregates.refusals import FractionalQty
 from gateway.aggregates.vocabulary import OrdType
 from gateway.api.json_types import (
-    DecimalIn,
     DecimalText,
-    LongReason,
+    LongerReason,
+    OrderQtyByHand,
     Price,
+    Shares,
     SymbolIn,
-    WholeNumber,
     WholeShares,
 )
-from gateway.api.schemas.common import MOST_SHARES, ManualBody, ResponseBody
+from gateway.api.schemas.common import ManualBody, ResponseBody
 from gateway.api.schemas.orders import TradingFields
 
 
 class ManualOrderBody(TradingFields, ManualBody):
-    qty: Annotated[WholeNumber, Field(ge=1, le=MOST_SHARES)]
+    qty: OrderQtyByHand
 
 
 class CancelAllBody(ManualBody):
@@ -31,9 +31,7 @@ class CancelAllBody(ManualBody):
 
 
 class CloseBody(ManualBody):
-    qty: Annotated[DecimalIn, Field(gt=0, le=MOST_SHARES)] | None = Field(
-        None, description="None closes everything, a fraction included."
-    )
+    qty: Shares | None = Field(None, description="None closes everything, a fraction included.")
 
     def whole_qty(self) -> Decimal | None:
         """Raises FractionalQty."""
@@ -43,7 +41,7 @@ class CloseBody(ManualBody):
 
 
 class AdjustBody(ManualBody):
-    target_qty: Annotated[WholeShares, Field(ge=-MOST_SHARES, le=MOST_SHARES)]
+    target_qty: WholeShares
     order_type: Literal[OrdType.MARKET, OrdType.LIMIT] = OrdType.MARKET
     limit_price: Price | None = None
 
@@ -55,7 +53,7 @@ class AdjustBody(ManualBody):
 
 
 class FlattenBody(ManualBody):
-    reason: Annotated[LongReason, Field(min_length=20)]
+    reason: LongerReason
     id_token: str | None = Field(None, max_length=8192, description="A fresh second factor of the caller.")
 
 

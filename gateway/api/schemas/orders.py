@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,14 +14,14 @@ from gateway.api.json_types import (
     AveragePrice,
     DecimalText,
     GivenOrderId,
-    Integer,
+    OrderQty,
     Price,
     Quantity,
     StrategyIn,
     SymbolIn,
     Timestamp,
 )
-from gateway.api.schemas.common import MOST_SHARES, ManualBody, RequestBody, ResponseBody
+from gateway.api.schemas.common import ManualBody, RequestBody, ResponseBody
 
 _WITH_LIMIT = frozenset({OrdType.LIMIT, OrdType.STOP_LIMIT})
 _WITH_STOP = frozenset({OrdType.STOP, OrdType.STOP_LIMIT})
@@ -32,7 +32,7 @@ class TradingFields(RequestBody):
 
     symbol: SymbolIn
     side: Side
-    qty: Annotated[Integer, Field(ge=1, le=MOST_SHARES)]
+    qty: OrderQty
     order_type: Literal[OrdType.MARKET, OrdType.LIMIT, OrdType.STOP, OrdType.STOP_LIMIT] = Field(
         OrdType.MARKET, description="Also accepted as `type`."
     )

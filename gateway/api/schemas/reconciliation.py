@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gateway.api.json_types import Integer, Text, Timestamp
+from gateway.api.json_types import AS_INTEGER, Flag, Text, Timestamp
 from gateway.api.schemas.common import RequestBody, Shown
 
 
@@ -55,8 +55,8 @@ class ReconciliationOverrideResponse(Shown):
 
 
 class FillsBackfillBody(RequestBody):
-    lookback_hours: Annotated[Integer, Field(ge=1, le=720)] | None = None
-    recalc_all_trades: bool = False
+    lookback_hours: Annotated[int, Field(ge=1, le=720), AS_INTEGER] | None = None
+    recalc_all_trades: Flag = False
 
 
 class FillsBackfillResult(Shown):

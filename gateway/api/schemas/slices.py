@@ -15,15 +15,15 @@ from gateway.aggregates.slice_plan.events import Terms
 from gateway.aggregates.slice_plan.state import SlicePlan, roll_up, slice_statuses
 from gateway.aggregates.twap import MOST_SLICES, slice_count
 from gateway.aggregates.vocabulary import StrategyId
-from gateway.api.json_types import DateIn, DecimalText, GivenOrderId, Integer, Quantity, Timestamp
+from gateway.api.json_types import AS_INTEGER, DateIn, DecimalText, GivenOrderId, Quantity, Timestamp
 from gateway.api.schemas.common import ResponseBody
 from gateway.api.schemas.orders import TradingFields
 
 
 class SlicingRequest(TradingFields):
     client_order_id: GivenOrderId | None = None
-    duration_minutes: Annotated[Integer, Field(ge=1, le=1440)]
-    interval_seconds: Annotated[Integer, Field(ge=1, le=86_400)] = 60
+    duration_minutes: Annotated[int, Field(ge=1, le=1440), AS_INTEGER]
+    interval_seconds: Annotated[int, Field(ge=1, le=86_400), AS_INTEGER] = 60
     trade_date: DateIn | None = Field(None, description="UTC; today unless given, and within a day of it.")
 
     @model_validator(mode="after")
