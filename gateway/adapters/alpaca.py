@@ -23,6 +23,7 @@ from gateway.adapters.alpaca_outcomes import (
 from gateway.adapters.alpaca_reports import (
     Unparsable,
     parse_account,
+    parse_account_activity,
     parse_activity,
     parse_clock,
     parse_order,
@@ -31,7 +32,7 @@ from gateway.adapters.alpaca_reports import (
 from gateway.adapters.background import Background
 from gateway.adapters.lanes import Lane, LaneFull
 from gateway.adapters.rate_budget import RateBudget, Urgency
-from gateway.aggregates.reports import BrokerOrder, BrokerPosition, ExecutionReport
+from gateway.aggregates.reports import AccountActivity, BrokerOrder, BrokerPosition, ExecutionReport
 from gateway.aggregates.vocabulary import ZERO, ClientOrderId, OrderId, Symbol, Ticket
 from gateway.ports import (
     Accepted,
@@ -54,6 +55,7 @@ Observe = Callable[[str, str], None]
 LateReply = Callable[[bytes], Coroutine[Any, Any, None]]
 
 _ORDERS_PER_PAGE: Final = 500
+_ACTIVITIES_PER_PAGE: Final = 100
 _PATIENCE: Final = 1.0
 _WHOLE: Final = re.compile(r"[0-9]{1,12}")
 
@@ -197,6 +199,20 @@ class AlpacaBroker:
             last_time=last.transact_time if last else None,
             complete=complete,
         )
+
+    async def activities(self, *, after: datetime) -> tuple[AccountActivity, ...]:
+        query = {"category": "non_trade_activity", "direction": "asc", "page_size": str(_ACTIVITIES_PER_PAGE)}
+        query["after"] = _instant(after)
+        found: dict[str, AccountActivity] = {}
+        while True:
+            known = len(found)
+            page = await self._list("activities", "/account/activities", query, parse_account_activity)
+            found.update((activity.activity_id, activity) for activity in page)
+            if len(page) < _ACTIVITIES_PER_PAGE:
+                return tuple(found.values())
+            if len(found) == known:
+                raise BrokerUnreadable("the broker repeats a page of activities")
+            query["page_token"] = page[-1].activity_id
 
     async def positions(self) -> tuple[BrokerPosition, ...]:
         return tuple(await self._list("positions", "/positions", {}, parse_position))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import requests
 import urllib3
 
 from gateway.adapters.alpaca_client import Reply, ReplyTooLong
 from gateway.adapters.alpaca_reports import Unparsable, parse_order
-from gateway.aggregates.vocabulary import ClientOrderId, Ticket
+from gateway.aggregates.vocabulary import ClientOrderId, OrderId, Ticket
 from gateway.ports import (
     Absent,
     Accepted,
@@ -99,7 +99,18 @@ def verdict(_: Attempt, reply: Reply) -> SubmitOutcome | None:
     if reply.status not in {400, 403, 404, 422} or error is None:
         return None
     code = error.get("code")
-    return Rejected(code=None if code is None else str(code), message=error["message"])
+    return Rejected(
+        code=None if code is None else str(code),
+        message=error["message"],
+        related_order_id=_related_order(error),
+    )
+
+
+def _related_order(error: Mapping[str, Any]) -> OrderId | None:
+    """The order of ours that stands in this one's way, where the refusal names one."""
+    others = error.get("related_orders")
+    named = error.get("existing_order_id") or (others[0] if isinstance(others, list) and others else None)
+    return OrderId(named) if isinstance(named, str) else None
 
 
 def too_fast(attempt: Attempt, reply: Reply) -> SubmitOutcome | None:

@@ -14,7 +14,14 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from gateway.adapters.alpaca_json import read_json
-from gateway.aggregates.reports import BrokerOrder, BrokerPosition, ExecutionReport, ReportKind
+from gateway.aggregates.exact import canonical
+from gateway.aggregates.reports import (
+    AccountActivity,
+    BrokerOrder,
+    BrokerPosition,
+    ExecutionReport,
+    ReportKind,
+)
 from gateway.aggregates.vocabulary import (
     ZERO,
     ClientOrderId,
@@ -139,6 +146,30 @@ def parse_activity(raw: Any) -> ExecutionReport:
         symbol=_name(Symbol, raw, "symbol"),
         side=_side(raw),
         event_id=activity_id,
+    )
+
+
+def parse_account_activity(raw: Any) -> AccountActivity:
+    """Read an activity that is no trade. Raises Unparsable."""
+    raw = _mapping(raw)
+    created_at, day = read_time(raw.get("created_at")), read_time(raw.get("date"))
+    at = created_at or day
+    if at is None:
+        raise Unparsable("no time")
+    return AccountActivity(
+        activity_id=_required(raw, "id"),
+        kind=_required(raw, "activity_type"),
+        sub_kind=_text(raw.get("activity_sub_type")),
+        at=at,
+        day=day.date() if day is not None else None,
+        symbol=_name(Symbol, raw, "symbol"),
+        qty=read_number(raw, "qty"),
+        price=read_number(raw, "price"),
+        per_share=read_number(raw, "per_share_amount"),
+        net_amount=read_number(raw, "net_amount"),
+        status=_text(raw.get("status")),
+        group_id=_text(raw.get("group_id")),
+        description=_text(raw.get("description")),
     )
 
 
@@ -288,7 +319,7 @@ def _required(raw: Raw, name: str) -> str:
 
 
 def read_number(raw: Raw, name: str) -> Decimal | None:
-    """A number from its text, None when absent. Raises Unparsable."""
+    """A number from its text without idle zeros, None when absent. Raises Unparsable."""
     value = raw.get(name)
     if value is None or value == "":
         return None
@@ -300,7 +331,7 @@ def read_number(raw: Raw, name: str) -> Decimal | None:
         raise Unparsable(f"{name} is not a number") from None
     if not number.is_finite() or abs(number.adjusted()) > 18 or len(number.as_tuple().digits) > MOST_DIGITS:
         raise Unparsable(f"{name} is out of bounds")
-    return number
+    return Decimal(canonical(number))
 
 
 def _required_number(raw: Raw, name: str) -> Decimal:

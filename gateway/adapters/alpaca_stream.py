@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,11 +17,11 @@ from websockets.legacy.client import Connect, WebSocketClientProtocol
 
 from gateway.adapters.alpaca_json import read_json
 from gateway.adapters.background import Background
-from gateway.ports import Clock
+from gateway.ports import Clock, Frame
 
 _log = logging.getLogger(__name__)
 
-OnFrame = Callable[[bytes], Awaitable[None]]
+OnFrames = Callable[[Sequence[Frame]], Awaitable[None]]
 OnConnected = Callable[[], Coroutine[Any, Any, None]]
 
 _HANDSHAKE: Final = ("authorization", "listening")
@@ -29,7 +29,10 @@ _START_SECONDS: Final = 10.0
 _STEADY_SECONDS: Final = 30.0
 _PACE_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
-_QUEUE: Final = 10_000
+_QUEUE: Final = 2_000
+"""Frames that wait to be kept. When there are more, the socket is left unread and the broker has to wait."""
+_TOGETHER: Final = 500
+"""Frames kept at once, at most."""
 _SOCKET: Final[dict[str, Any]] = {
     "ping_interval": 5,
     "ping_timeout": 5,
@@ -50,18 +53,27 @@ class _ConnectHere(Connect):
 
 
 class _Tapped:
-    """A socket that shows every frame to `tap` before anybody tries to understand it."""
+    """A socket that shows every frame to `tap` before anybody tries to understand it.
 
-    def __init__(self, socket: WebSocketClientProtocol, tap: Callable[[str | bytes], None]) -> None:
+    The SDK waits a few seconds for a frame and then asks again: one that finds no room is held till then.
+    """
+
+    def __init__(
+        self, socket: WebSocketClientProtocol, tap: Callable[[str | bytes], Awaitable[None]]
+    ) -> None:
         self._socket = socket
         self._tap = tap
+        self._held: str | bytes | None = None
 
     async def send(self, message: str) -> None:
         await self._socket.send(message)
 
     async def recv(self) -> str | bytes:
-        frame = await self._socket.recv()
-        self._tap(frame)
+        if self._held is None:
+            self._held = await self._socket.recv()
+        frame = self._held
+        await self._tap(frame)
+        self._held = None
         return frame
 
     async def close(self) -> None:
@@ -97,11 +109,11 @@ class _Stream(TradingStream):
         socket = await _ConnectHere(self._endpoint, extra_headers=headers, **_SOCKET)
         self._ws = _Tapped(socket, self._tap)
 
-    def _tap(self, frame: str | bytes) -> None:
+    async def _tap(self, frame: str | bytes) -> None:
         raw = frame.encode() if isinstance(frame, str) else frame
         message = read_json(raw)
         if not isinstance(message, dict) or message.get("stream") not in _HANDSHAKE:
-            self._owner.keep(raw)
+            await self._owner.take(raw)
         elif isinstance(data := message.get("data"), dict) and data.get("status") == "unauthorized":
             self.refused, self._should_run = True, False
             self._stop_stream_event.set()
@@ -131,8 +143,9 @@ class _Stream(TradingStream):
 class TradeUpdates:
     """The account's one stream of trade updates.
 
-    Every frame goes to `on_frame` in the order it came, before it is interpreted; `on_connected` runs after
-    every acknowledged subscription, since whatever was sent before it is lost and has to be fetched.
+    Every frame goes to `on_frames` in the order it came, before it is interpreted, with those that came
+    meanwhile; `on_connected` runs after every acknowledged subscription, since whatever was sent before it is
+    lost and has to be fetched.
     """
 
     def __init__(
@@ -141,33 +154,43 @@ class TradeUpdates:
         secret: str,
         url: str,
         *,
-        on_frame: OnFrame,
+        on_frames: OnFrames,
         on_connected: OnConnected,
         clock: Clock,
     ) -> None:
         self._stream = _Stream(key, secret, url, self)
         self._stream.subscribe_trade_updates(_interpret_nothing)
-        self._on_frame = on_frame
+        self._on_frames = on_frames
         self._on_connected = on_connected
         self._clock = clock
-        self._frames: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE)
+        self._frames: asyncio.Queue[Frame] = asyncio.Queue(_QUEUE)
         self._background = Background()
         self._stopping = False
-        self.connected = False
+        self.listening_since: datetime | None = None
         self.last_frame_at: datetime | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self.listening_since is not None
 
     async def run(self) -> None:
         """Read until `stop`, through every disconnect. Raises StreamRefused when the keys are not taken."""
         self._stopping = False
-        keeping = asyncio.create_task(self._keep_frames())
+        reading, keeping = asyncio.create_task(self._read()), asyncio.create_task(self._keep_frames())
         try:
-            while not self._stopping:
-                await self._stream.read()
-                if self._stream.refused:
-                    raise StreamRefused("the trade-updates stream refuses our keys")
+            done, _ = await asyncio.wait({reading, keeping}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            await self._stream.close()
+            reading.cancel()
             keeping.cancel()
+            await self._stream.close()
+
+    async def _read(self) -> None:
+        while not self._stopping:
+            await self._stream.read()
+            if self._stream.refused:
+                raise StreamRefused("the trade-updates stream refuses our keys")
 
     async def stop(self) -> None:
         """End `run` soon."""
@@ -179,37 +202,36 @@ class TradeUpdates:
         """Drop the connection and subscribe again; used when polling saw what the stream did not."""
         if not self.connected:
             return  # already on the way
-        self.connected = False
+        self.listening_since = None
         self._background.spawn(self._stream.hang_up())
 
-    def keep(self, raw: bytes) -> None:
-        """Take a frame off the socket without waiting."""
+    async def take(self, raw: bytes) -> None:
+        """Take a frame off the socket; waits while too many wait already."""
         self.last_frame_at = self._clock.now()
-        try:
-            self._frames.put_nowait(raw)
-        except asyncio.QueueFull:
-            _log.error("trade updates come faster than they are kept; reconnecting to close the gap")
-            self.force_reconnect()
+        await self._frames.put(Frame(raw, self.last_frame_at))
 
     def listening(self) -> None:
-        self.connected = True
+        self.listening_since = self._clock.now()
         self._background.spawn(self._on_connected())
 
     def disconnected(self) -> None:
-        self.connected = False
+        self.listening_since = None
 
     async def _keep_frames(self) -> None:
         while True:
-            if not await self._kept(await self._frames.get()):
-                _log.error("a trade update could not be kept; reconnecting to close the gap")
+            frames = [await self._frames.get()]
+            while len(frames) < _TOGETHER and not self._frames.empty():
+                frames.append(self._frames.get_nowait())
+            if not await self._kept(frames):
+                _log.error("%d trade updates could not be kept; reconnecting to close the gap", len(frames))
                 self.force_reconnect()
 
-    async def _kept(self, raw: bytes) -> bool:
+    async def _kept(self, frames: Sequence[Frame]) -> bool:
         for pause in _RETRY_SECONDS:
             try:
-                await self._on_frame(raw)
-            except Exception:  # noqa: BLE001 - the stream survives whatever keeping a frame comes to
-                _log.exception("keeping a trade update failed")
+                await self._on_frames(frames)
+            except Exception:  # noqa: BLE001 - the stream survives whatever keeping frames comes to
+                _log.exception("keeping trade updates failed")
                 await asyncio.sleep(pause)
             else:
                 return True

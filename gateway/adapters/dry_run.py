@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, NoReturn
 
-from gateway.aggregates.reports import BrokerOrder, BrokerPosition
+from gateway.aggregates.reports import AccountActivity, BrokerOrder, BrokerPosition
 from gateway.aggregates.vocabulary import ClientOrderId, OrderId, Symbol, Ticket
 from gateway.ports import (
     BrokerAccount,
@@ -54,6 +54,9 @@ class NoBroker:
         page_size: int = 100,
         max_pages: int | None = None,
     ) -> FillPage:
+        _refuse()
+
+    async def activities(self, *, after: datetime) -> tuple[AccountActivity, ...]:
         _refuse()
 
     async def positions(self) -> tuple[BrokerPosition, ...]:

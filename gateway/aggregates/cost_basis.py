@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from gateway.aggregates.exact import minus, plus, ratio, times
+from gateway.aggregates.exact import canonical, minus, plus, ratio, times
 from gateway.aggregates.vocabulary import ZERO, Side
 
 
@@ -21,6 +21,7 @@ class Book:
 
 FLAT: Final = Book(qty=ZERO, cost=ZERO, realized=ZERO)
 _COST_PLACES: Final = 10
+_SHARE_PLACES: Final = 9
 _SHOWN_PLACES: Final = 6
 
 
@@ -50,6 +51,8 @@ def signed(side: Side, qty: Decimal) -> Decimal:
 
 
 def _removed_cost(book: Book, held: Decimal, closed: Decimal) -> Decimal:
+    if not closed:
+        return ZERO
     if closed == held:
         return book.cost
     return ratio(times(book.cost, closed), held, _COST_PLACES)
@@ -72,9 +75,11 @@ def _open_cost(qty: Decimal, cost: Decimal) -> Decimal:
     return cost if qty > 0 else cost.copy_negate()
 
 
-def split(book: Book, ratio: Decimal) -> Book:
-    """`ratio` new shares for one old; what was paid stays paid."""
-    return Book(qty=times(book.qty, ratio), cost=book.cost, realized=book.realized)
+def split(book: Book, old: Decimal, new: Decimal, *, since: Decimal = ZERO) -> Book:
+    """`new` shares for every `old`, except for the signed shares traded `since`; the cost stays."""
+    added = ratio(times(minus(book.qty, since), minus(new, old)), old, _SHARE_PLACES)
+    after = plus(book.qty, Decimal(canonical(added)))
+    return Book(qty=after, cost=book.cost if after else ZERO, realized=book.realized)
 
 
 def average_px(book: Book) -> Decimal:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import assert_never
 
-from gateway.aggregates.exact import minus
-from gateway.aggregates.refusals import BreakNotFound, ReasonRequired, ReconciliationNotAttempted
-from gateway.aggregates.vocabulary import ClientOrderId, OrderId, Symbol
-
-POSITION_QTY: Final = "position_qty"
-BREAK_KINDS: Final = (
-    POSITION_QTY,
-    "order_status",
-    "order_missing",
-    "fill_gap",
-    "orphan",
-    "activity_unmatched",
+from gateway.aggregates.differences import ACTIVITY_UNMATCHED, ORPHAN, Difference
+from gateway.aggregates.recon_events import (
+    BackfillRequested,
+    BreakChanged,
+    BreakClosed,
+    BreakOpened,
+    BreakResolved,
+    CursorMoved,
+    ReconciliationAttempted,
+    ReconciliationFailed,
+    ReconciliationJoined,
+    ReconciliationOverridden,
+    ReconciliationPassed,
+    ReconGateEvent,
 )
+from gateway.aggregates.refusals import BreakNotFound, ReasonRequired, ReconciliationNotAttempted
+from gateway.aggregates.vocabulary import ClientOrderId
 
 
 class GateState(StrEnum):
@@ -31,126 +35,11 @@ class GateState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReconciliationAttempted:
-    """A pass begins."""
-
-    run_id: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReconciliationPassed:
-    """`marks` are instants up to which the broker's lists have been read, by name.
-
-    `equity` is the account's as the broker has it, `peak_equity` the highest since the breaker's last reset.
-    """
-
-    run_id: str
-    at: datetime
-    marks: dict[str, datetime]
-    reports_recorded: int
-    breaks_open: int
-    orphans_found: int
-    equity: Decimal | None = None
-    peak_equity: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReconciliationFailed:
-    """The broker could not be read to the end; it proves nothing about what is there."""
-
-    run_id: str
-    at: datetime
-    error: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReconciliationOverridden:
-    """An operator opened the gate without a pass; it holds until the next pass or restart."""
-
-    by: str
-    reason: str
-    at: datetime
-    last_result: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CursorMoved:
-    """`time` of the last item recorded, never of the reading."""
-
-    name: str
-    time: datetime
-    activity_id: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackfillRequested:
-    """Somebody wants the broker's executions read again; what they add is recorded as itself."""
-
-    run_id: str
-    at: datetime
-    lookback_hours: int | None
-    recalc_all_trades: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakOpened:
-    """The two books differ, and nothing of ours explains it."""
+class Break(Difference):
+    """A difference somebody has to look at, as it was last found."""
 
     break_id: str
-    kind: str
-    at: datetime
-    ledger_value: str
-    broker_value: str
-    symbol: Symbol | None = None
-    client_order_id: ClientOrderId | None = None
-    order_id: OrderId | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakClosed:
-    """The two books agree again."""
-
-    break_id: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakResolved:
-    """An operator decided; `action` is accept_broker, ignore, adopt, or cancel."""
-
-    break_id: str
-    at: datetime
-    action: str
-    reason: str
-    by: str
-
-
-ReconGateEvent = (
-    ReconciliationAttempted
-    | ReconciliationPassed
-    | ReconciliationFailed
-    | ReconciliationOverridden
-    | CursorMoved
-    | BackfillRequested
-    | BreakOpened
-    | BreakClosed
-    | BreakResolved
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Break:
-    """A visible difference. Values as each side states them."""
-
-    break_id: str
-    kind: str
     first_seen: datetime
-    ledger_value: str
-    broker_value: str
-    symbol: Symbol | None
-    client_order_id: ClientOrderId | None
-    order_id: OrderId | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +54,8 @@ class ReconGate:
     marks: Mapping[str, datetime] = field(default_factory=dict)
     cursors: Mapping[str, Cursor] = field(default_factory=dict)
     attempted_at: datetime | None = None
+    attempted_run: str | None = None
+    """The pass that began last; whatever an earlier one still wants to say is out of date."""
     passed_at: datetime | None = None
     failed_at: datetime | None = None
     error: str | None = None
@@ -172,8 +63,8 @@ class ReconGate:
     last_result: str | None = None
     equity: Decimal | None = None
     peak_equity: Decimal | None = None
-    ignored: Mapping[Symbol, Decimal] = field(default_factory=dict)
-    """Differences of holdings (broker's less ours) that somebody decided to live with."""
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    """The gap that somebody decided to live with, by subject."""
     opened: int = 0
     """How many breaks were ever opened; makes their ids."""
     version: int = 0
@@ -191,8 +82,12 @@ class ReconGate:
         return tuple(
             entry
             for entry in self.open_breaks
-            if entry.kind in ("orphan", "activity_unmatched") and entry.client_order_id == client_order_id
+            if entry.kind in (ORPHAN, ACTIVITY_UNMATCHED) and entry.client_order_id == client_order_id
         )
+
+    def break_about(self, subject: str) -> Break | None:
+        """The open break about this subject; there is never more than one."""
+        return next((entry for entry in self.open_breaks if entry.subject == subject), None)
 
     def state_since(self, start_version: int) -> GateState:
         """Open after a pass since a process found the stream at this version, whatever failed later."""
@@ -210,6 +105,13 @@ def attempt(gate: ReconGate | None, *, run_id: str, at: datetime) -> tuple[Recon
     return (ReconciliationAttempted(run_id=run_id, at=at),)
 
 
+def join(gate: ReconGate | None, *, at: datetime) -> tuple[ReconGateEvent, ...]:
+    """On record as its asker's own; () when nothing was ever begun."""
+    if gate is None or gate.attempted_run is None:
+        return ()
+    return (ReconciliationJoined(run_id=gate.attempted_run, at=at),)
+
+
 def succeed(
     gate: ReconGate | None,
     *,
@@ -221,6 +123,7 @@ def succeed(
     orphans_found: int,
     equity: Decimal | None = None,
     peak_since: datetime | None = None,
+    breaks_seen: Collection[str] = (),
 ) -> tuple[ReconGateEvent, ...]:
     """A peak from before `peak_since` is forgotten."""
     return (
@@ -233,6 +136,7 @@ def succeed(
             orphans_found=orphans_found,
             equity=equity,
             peak_equity=_peak(gate, equity, peak_since),
+            breaks_seen=tuple(sorted(breaks_seen)),
         ),
     )
 
@@ -283,39 +187,33 @@ def request_backfill(
     )
 
 
-def open_break(
-    gate: ReconGate | None,
-    *,
-    kind: str,
-    ledger_value: str,
-    broker_value: str,
-    at: datetime,
-    symbol: Symbol | None = None,
-    client_order_id: ClientOrderId | None = None,
-    order_id: OrderId | None = None,
-) -> tuple[ReconGateEvent, ...]:
-    """One open break per kind and thing: a difference seen again, or ignored as it is, opens nothing."""
-    if gate is not None and kind == POSITION_QTY and symbol is not None:
-        difference = minus(Decimal(broker_value), Decimal(ledger_value))
-        if gate.ignored.get(symbol) == difference:
-            return ()
-    identity = kind, symbol, client_order_id, order_id
-    for entry in gate.open_breaks if gate is not None else ():
-        if identity == (entry.kind, entry.symbol, entry.client_order_id, entry.order_id):
-            return ()
+def open_break(gate: ReconGate | None, difference: Difference, *, at: datetime) -> tuple[ReconGateEvent, ...]:
+    """One open break per subject: found again, it only takes over the figures; ignored as it is, () ."""
+    known = gate.break_about(difference.subject) if gate is not None else None
+    if known is not None:
+        return _changed(known, difference, at)
+    if gate is not None and gate.ignored.get(difference.subject) == difference.gap:
+        return ()
     number = (gate.opened if gate is not None else 0) + 1
     return (
         BreakOpened(
             break_id=f"break-{number}",
-            kind=kind,
+            kind=difference.kind,
             at=at,
-            ledger_value=ledger_value,
-            broker_value=broker_value,
-            symbol=symbol,
-            client_order_id=client_order_id,
-            order_id=order_id,
+            ledger_value=difference.ledger_value,
+            broker_value=difference.broker_value,
+            symbol=difference.symbol,
+            client_order_id=difference.client_order_id,
+            order_id=difference.order_id,
         ),
     )
+
+
+def _changed(known: Break, difference: Difference, at: datetime) -> tuple[ReconGateEvent, ...]:
+    values = difference.ledger_value, difference.broker_value
+    if values == (known.ledger_value, known.broker_value):
+        return ()
+    return (BreakChanged(break_id=known.break_id, at=at, ledger_value=values[0], broker_value=values[1]),)
 
 
 def close_break(gate: ReconGate | None, break_id: str, *, at: datetime) -> tuple[ReconGateEvent, ...]:
@@ -339,7 +237,9 @@ def evolve(gate: ReconGate | None, event: ReconGateEvent) -> ReconGate:
     before = replace(before, version=before.version + 1)
     match event:
         case ReconciliationAttempted(at=at):
-            return replace(before, attempted_at=at, attempted_version=before.version)
+            return replace(
+                before, attempted_at=at, attempted_run=event.run_id, attempted_version=before.version
+            )
         case ReconciliationPassed(at=at):
             return replace(
                 before,
@@ -359,12 +259,17 @@ def evolve(gate: ReconGate | None, event: ReconGateEvent) -> ReconGate:
         case CursorMoved():
             moved = Cursor(time=event.time, activity_id=event.activity_id)
             return replace(before, cursors={**before.cursors, event.name: moved})
-        case BackfillRequested():
+        case BackfillRequested() | ReconciliationJoined():
             return before
         case BreakOpened():
             return replace(
                 before, breaks={**before.breaks, event.break_id: _break(event)}, opened=before.opened + 1
             )
+        case BreakChanged(break_id=break_id):
+            known = replace(
+                before.breaks[break_id], ledger_value=event.ledger_value, broker_value=event.broker_value
+            )
+            return replace(before, breaks={**before.breaks, break_id: known})
         case BreakClosed(break_id=break_id) | BreakResolved(break_id=break_id):
             left = {key: entry for key, entry in before.breaks.items() if key != break_id}
             return replace(before, breaks=left, ignored=_ignored(before, event))
@@ -372,14 +277,14 @@ def evolve(gate: ReconGate | None, event: ReconGateEvent) -> ReconGate:
             assert_never(event)
 
 
-def _ignored(gate: ReconGate, event: BreakClosed | BreakResolved) -> Mapping[Symbol, Decimal]:
-    """Ignoring one difference says nothing about the next one."""
+def _ignored(gate: ReconGate, event: BreakClosed | BreakResolved) -> Mapping[str, str]:
+    """Ignoring one gap says nothing about the next one."""
     entry = gate.breaks.get(event.break_id)
-    if entry is None or entry.kind != POSITION_QTY or entry.symbol is None:
+    if entry is None:
         return gate.ignored
-    kept = {symbol: difference for symbol, difference in gate.ignored.items() if symbol != entry.symbol}
+    kept = {subject: gap for subject, gap in gate.ignored.items() if subject != entry.subject}
     if isinstance(event, BreakResolved) and event.action == "ignore":
-        kept[entry.symbol] = minus(Decimal(entry.broker_value), Decimal(entry.ledger_value))
+        kept[entry.subject] = entry.gap
     return kept
 
 

@@ -9,7 +9,8 @@ class Refusal(Exception):
     """`code` is stable and machine-readable, `gate` names the rule that refused, `facts` stand beside it."""
 
     code: ClassVar[str] = "refused"
-    gate: ClassVar[str | None] = None
+    gate: str | None = None
+    """Of the class, unless the walk that refused calls the rule by another name."""
 
     def __init__(self, detail: str, **facts: Any) -> None:
         super().__init__(detail)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -101,6 +101,29 @@ class BrokerPosition:
     qty: Decimal
     avg_entry_px: Decimal
     current_px: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountActivity:
+    """What happened to the account without a trade: a split, a dividend, a fee, a transfer.
+
+    `at` is when the account's books changed, in UTC; `day` the broker's own date. `qty` is signed shares,
+    `net_amount` signed money in the account's currency. `group_id` holds together what is one occasion.
+    """
+
+    activity_id: str
+    kind: str
+    sub_kind: str | None
+    at: datetime
+    day: date | None
+    symbol: Symbol | None
+    qty: Decimal | None
+    price: Decimal | None
+    per_share: Decimal | None
+    net_amount: Decimal | None
+    status: str | None
+    group_id: str | None
+    description: str | None
 
 
 def status_report(held: BrokerOrder, source: ReportSource) -> ExecutionReport:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from gateway.aggregates import cost_basis
 from gateway.aggregates.cost_basis import FLAT, Book
-from gateway.aggregates.exact import minus, plus
+from gateway.aggregates.exact import minus, plus, total
 from gateway.aggregates.position.events import (
     DailyDifference,
     ExecutionRestated,
@@ -85,6 +85,35 @@ def refold(history: Iterable[PositionEvent]) -> tuple[Book, dict[StrategyId, Boo
     return account, strategies
 
 
+def traded_since(at: datetime, history: Iterable[PositionEvent]) -> Mapping[StrategyId, Decimal]:
+    """Signed shares each strategy has traded after an instant, by the broker's time."""
+    return _traded_since(at, [step for step in _steps(history) if isinstance(step, Entry)])
+
+
+def _traded_since(at: datetime | None, entries: Iterable[Entry]) -> Mapping[StrategyId, Decimal]:
+    sums: dict[StrategyId, Decimal] = {}
+    for entry in entries:
+        if at is not None and entry.transact_time > at:
+            moved = cost_basis.signed(entry.side, entry.qty)
+            sums[entry.strategy_id] = plus(sums.get(entry.strategy_id, ZERO), moved)
+    return sums
+
+
+def split_books(
+    account: Book,
+    strategies: Mapping[StrategyId, Book],
+    since: Mapping[StrategyId, Decimal],
+    *,
+    old: Decimal,
+    new: Decimal,
+) -> tuple[Book, dict[StrategyId, Book]]:
+    """Every strategy's book by the ratio, and the account's by their sum, so that they stay one."""
+    after = {s: cost_basis.split(book, old, new, since=since.get(s, ZERO)) for s, book in strategies.items()}
+    added = total(minus(after[s].qty, book.qty) for s, book in strategies.items())
+    qty = plus(account.qty, added)
+    return replace(account, qty=qty, cost=account.cost if qty else ZERO), after
+
+
 def _steps(history: Iterable[PositionEvent]) -> list[Step]:
     """The history with earlier restatements already in force, in the order of booking."""
     steps: list[Step] = []
@@ -139,8 +168,8 @@ def _fold(steps: Iterable[Step]) -> tuple[Book, dict[StrategyId, Book], list[Ent
                 external = strategies.get(EXTERNAL, FLAT)
                 strategies[EXTERNAL] = cost_basis.adjust(external, step.qty, step.cost)
             case PositionSplit():
-                account = cost_basis.split(account, step.ratio)
-                strategies = {s: cost_basis.split(book, step.ratio) for s, book in strategies.items()}
+                since = _traded_since(step.at, entries)
+                account, strategies = split_books(account, strategies, since, old=step.old, new=step.new)
     return account, strategies, entries
 
 

@@ -213,5 +213,9 @@ def position_stream(symbol: str) -> str:
     return f"position-{symbol}"
 
 
+def activity_stream(activity_id: str) -> str:
+    return f"activity-{activity_id}"
+
+
 def plan_stream(parent_order_id: str) -> str:
     return f"slice-plan-{parent_order_id}"

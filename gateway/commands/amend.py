@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from gateway.aggregates.booking import book, needs_history
 from gateway.aggregates.order.events import OrderEvent
 from gateway.aggregates.order.state import Order
-from gateway.aggregates.vocabulary import ClientOrderId, Symbol, order_stream, position_stream
+from gateway.aggregates.position.state import Position
+from gateway.aggregates.vocabulary import ZERO, ClientOrderId, Symbol, order_stream, position_stream
 from gateway.ledger.decision import Change, Decision, InboxResult, States
 from gateway.ledger.envelope import Cause, Uncommitted
 from gateway.ledger.writer import Writer
@@ -24,12 +26,16 @@ class _HistoryNeeded(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amendment:
-    """`before` is None when the order was not known. `after` is the order as the ledger now has it."""
+    """`before` is None when the order was not known. `after` is the order as the ledger now has it.
+
+    `held` are the account's shares of its symbol then.
+    """
 
     before: Order | None
     after: Order | None
     events: tuple[OrderEvent, ...]
     position: int
+    held: Decimal = ZERO
     replayed: bool = False
 
 
@@ -53,11 +59,13 @@ class Amend:
             change = await self._change(history=())
         except _HistoryNeeded:
             change = await self._change(history=(position_stream(self.symbol),))
+        holding: Position | None = change.states[position_stream(self.symbol)]
         return Amendment(
             before=self._before,
             after=change.states[order_stream(self.client_order_id)],
             events=() if change.replayed else self._events,
             position=change.position,
+            held=holding.qty if holding is not None else ZERO,
             replayed=change.replayed,
         )
 

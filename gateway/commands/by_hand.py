@@ -39,10 +39,12 @@ class ManualRequest:
     correlation_id: str
     log: GateLog
     scope: frozenset[StrategyId] | None = None
+    given: ClientOrderId | None = None
+    """The id the caller chose; None leaves it to the recipe."""
 
     def order_id(self, ticket: Ticket) -> ClientOrderId:
         """The same for every repetition of the request, whichever minute it arrives in."""
-        return manual_id(self.action, ticket, self.by.sub, self.at)
+        return self.given or manual_id(self.action, ticket, self.by.sub, self.at)
 
     def made(self, order: Order) -> bool:
         """Whether this very request led to the order, when it arrived before."""

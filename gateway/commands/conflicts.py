@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from gateway.aggregates.differences import FILL_GAP, Difference
 from gateway.aggregates.order.events import ConflictReported, OrderEvent
 from gateway.aggregates.order.state import Order
 from gateway.aggregates.recon_gate import open_break
@@ -22,14 +23,13 @@ def conflict_break(
     conflicts = [event for event in events if isinstance(event, ConflictReported) and event.alias_of is None]
     if order is None or not conflicts:
         return []
-    opened = open_break(
-        states[RECON_GATE],
-        kind="fill_gap",
+    difference = Difference(
+        kind=FILL_GAP,
         symbol=order.ticket.symbol,
         client_order_id=client_order_id,
         order_id=order.order_id,
         ledger_value=f"{order.cum_qty} executed",
         broker_value=conflicts[0].reason,
-        at=at,
     )
+    opened = open_break(states[RECON_GATE], difference, at=at)
     return [Uncommitted(stream=RECON_GATE, event=event) for event in opened]

@@ -11,9 +11,9 @@ from uuid import uuid4
 
 from gateway.aggregates import circuit_breaker, kill_switch, risk_limits
 from gateway.aggregates.circuit_breaker import BreakerState, CircuitBreaker
+from gateway.aggregates.differences import ORPHAN, POSITION_QTY
 from gateway.aggregates.kill_switch import KillSwitch
 from gateway.aggregates.position.state import Quarantine, lift_quarantine
-from gateway.aggregates.recon_gate import POSITION_QTY
 from gateway.aggregates.refusals import (
     CircuitBreakerUnavailable,
     KillSwitchUnavailable,
@@ -318,7 +318,7 @@ class Controls:
 
 def _open_breaks(gate: Any, symbol: Symbol) -> list[Any]:
     """Orphans and differences of holdings; other breaks do not keep a symbol in quarantine."""
-    kinds = ("orphan", POSITION_QTY)
+    kinds = (ORPHAN, POSITION_QTY)
     entries = gate.open_breaks if gate is not None else ()
     return [entry for entry in entries if entry.symbol == symbol and entry.kind in kinds]
 

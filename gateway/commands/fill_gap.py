@@ -10,7 +10,14 @@ from uuid import uuid4
 from gateway.aggregates.order.state import Order
 from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.aggregates.reports import BrokerOrder
-from gateway.aggregates.vocabulary import BROKER, ZERO, ClientOrderId, ReportSource, order_stream
+from gateway.aggregates.vocabulary import (
+    BROKER,
+    ZERO,
+    ClientOrderId,
+    ReportSource,
+    Symbol,
+    order_stream,
+)
 from gateway.commands.amend import Amend
 from gateway.commands.record_report import RecordReport
 from gateway.ledger.envelope import Cause
@@ -42,6 +49,15 @@ class FillGap:
         known = self._gaps.get(order.client_order_id)
         since = known.since if known is not None else self.clock.now()
         self._gaps[order.client_order_id] = _Gap(held, since)
+
+    def waits_for(self, client_order_id: ClientOrderId) -> bool:
+        """Whether executions of this order may still be on their way."""
+        return client_order_id in self._gaps
+
+    @property
+    def unsettled(self) -> frozenset[Symbol]:
+        """Symbols of which the broker counts more than we have booked, for a reason that may be time."""
+        return frozenset(gap.held.symbol for gap in self._gaps.values())
 
     async def run_once(self, record_report: RecordReport) -> None:
         for client_order_id, gap in list(self._gaps.items()):

@@ -7,10 +7,12 @@ from datetime import datetime
 from functools import reduce
 from typing import Final
 
+from gateway.aggregates.differences import ACTIVITY_UNMATCHED, ORPHAN, Difference
 from gateway.aggregates.order.events import OrderEvent, OrderOrphaned
 from gateway.aggregates.order.state import Order, evolve
 from gateway.aggregates.position.state import quarantine
-from gateway.aggregates.recon_gate import ReconGate, ReconGateEvent, open_break, resolve_break
+from gateway.aggregates.recon_events import ReconGateEvent
+from gateway.aggregates.recon_gate import ReconGate, open_break, resolve_break
 from gateway.aggregates.recon_gate import evolve as evolve_gate
 from gateway.aggregates.vocabulary import BROKER, ClientOrderId, ReportSource, order_stream, position_stream
 from gateway.commands.safety_view import RECON_GATE
@@ -54,16 +56,16 @@ def _answered(states: States, order: Order, at: datetime) -> list[Uncommitted]:
 def _consequences(states: States, orphaned: OrderOrphaned, at: datetime) -> list[Uncommitted]:
     ticket, order = orphaned.ticket, orphaned.order
     stream = position_stream(ticket.symbol)
-    opened = _opened(states[RECON_GATE], "orphan", orphaned, at)
+    opened = _opened(states[RECON_GATE], ORPHAN, orphaned, at)
     if orphaned.source is ReportSource.ACTIVITY:
         after = reduce(evolve_gate, opened, states[RECON_GATE])
-        opened = (*opened, *_opened(after, "activity_unmatched", orphaned, at))
+        opened = (*opened, *_opened(after, ACTIVITY_UNMATCHED, orphaned, at))
     quarantined = quarantine(
         states[stream],
         symbol=ticket.symbol,
         strategy_id=None,
         reason="orphan_order_detected",
-        kind="orphan",
+        kind=ORPHAN,
         at=at,
         order_id=order.order_id if order is not None else None,
         orphan_notional=orphaned.estimated_notional,
@@ -78,13 +80,12 @@ def _opened(
     gate: ReconGate | None, kind: str, orphaned: OrderOrphaned, at: datetime
 ) -> tuple[ReconGateEvent, ...]:
     order = orphaned.order
-    return open_break(
-        gate,
+    difference = Difference(
         kind=kind,
         symbol=orphaned.ticket.symbol,
         client_order_id=orphaned.client_order_id,
         order_id=order.order_id if order is not None else None,
         ledger_value="unknown",
         broker_value=order.broker_status if order is not None else "reported",
-        at=at,
     )
+    return open_break(gate, difference, at=at)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from gateway.aggregates.order.events import OrderEvent
 from gateway.aggregates.order.state import Order
 from gateway.aggregates.position.state import quarantine
-from gateway.aggregates.refusals import KillSwitchEngaged, KillSwitchUnavailable, Refusal
+from gateway.aggregates.refusals import KillSwitchEngaged, KillSwitchUnavailable, LedgerUnavailable, Refusal
 from gateway.aggregates.reports import BrokerOrder
 from gateway.aggregates.vocabulary import BROKER, SYSTEM, Actor, OrdStatus, ReportSource, position_stream
 from gateway.commands.amend import Amend, Amendment
+from gateway.commands.cancel_order import CancelOrder
 from gateway.ledger.decision import States
 from gateway.ledger.envelope import Cause, Uncommitted
 from gateway.ledger.ledger import Ledger
@@ -50,10 +52,13 @@ class RecordOutcome:
     ledger: Ledger
     broker: Broker
     clock: Clock
+    cancel_order: CancelOrder
     notice_gap: Callable[[Order, BrokerOrder], None]
     """Told when the broker's running total is above what is booked."""
     notice_outcome: Callable[[Settled], None] = lambda settled: None
     """Told how each submission ended."""
+    notice_slowed: Callable[[Order], None] = lambda order: None
+    """Told of each attempt closed because the broker asks to slow down."""
 
     async def settle(self, order: Order, reply: SubmitOutcome, correlation_id: str) -> Settled:
         """Record the broker's reply to our one POST. Raises LedgerUnavailable."""
@@ -65,19 +70,23 @@ class RecordOutcome:
         match reply:
             case Accepted(order=held):
                 return await self.adopt(order, held, ReportSource.REPLY, correlation_id)
-            case Rejected(message=message) | NotSent(reason=message) if order.maybe_sent:
+            case Rejected(message=message) if order.maybe_sent:
                 return await self.unknown(
                     order, f"an earlier attempt may be there; now: {message}", correlation_id
                 )
-            case Rejected(code=code, message=message):
+            case Rejected(code=code, message=message, related_order_id=related):
                 amended = await self._amend(
-                    order, lambda o: o.reject(code, message, None, ReportSource.REPLY), correlation_id
+                    order,
+                    lambda o: o.reject(code, message, None, ReportSource.REPLY, related),
+                    correlation_id,
                 )
                 return self._refused(amended, "broker_rejected", message, code)
             case Duplicate():
                 return await self._looked_up(order, correlation_id, if_absent=None)
             case RateLimited(retry_after=seconds):
                 settled = await self._looked_up(order, correlation_id, if_absent="broker_rate_limited")
+                if settled.refused is not None:
+                    self.notice_slowed(settled.order)
                 return _retry(settled, seconds)
             case NotSent(reason=reason):
                 amended = await self._amend(
@@ -130,7 +139,14 @@ class RecordOutcome:
         amended = await self._amend(order, lambda o: o.accept(held, source, adopted=adopted), correlation_id)
         if _order(amended).missing_qty(held.filled_qty) > 0:
             self.notice_gap(_order(amended), held)
+        await self._cancel_if_wanted(_order(amended), amended.position, correlation_id)
         return Settled(order=_order(amended), position=amended.position)
+
+    async def _cancel_if_wanted(self, order: Order, position: int, correlation_id: str) -> None:
+        """A cancel asked for before the broker's order was known goes out now."""
+        if order.cancel_wanted and order.is_live:
+            with suppress(LedgerUnavailable):  # it is asked for again in the background
+                await self.cancel_order.notify_broker(order, position, correlation_id)
 
     async def _conflict(
         self, order: Order, held: BrokerOrder, differences: Sequence[str], correlation_id: str

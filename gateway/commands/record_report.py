@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 from uuid import uuid4
 
 from gateway.aggregates.order.events import OrderEvent
@@ -30,6 +32,8 @@ from gateway.telemetry import Metrics, log
 
 _log = log("gateway.facts")
 
+_POLLED: Final = frozenset({ReportSource.LOOKUP, ReportSource.RECONCILIATION, ReportSource.ACTIVITY})
+
 
 class Disposition(StrEnum):
     APPLIED = "applied"
@@ -46,6 +50,14 @@ class Receipt:
     position: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """A report and whose fact it is; nobody's when it names no order and no symbol."""
+
+    report: ExecutionReport
+    order: tuple[ClientOrderId, Symbol] | None
+
+
 @dataclass(slots=True, kw_only=True)
 class RecordReport:
     ledger: Ledger
@@ -54,21 +66,40 @@ class RecordReport:
     metrics: Metrics
     notice_gap: Callable[[Order, BrokerOrder], None]
     pod: str
+    notice_polled: Callable[[ExecutionReport], None] = lambda report: None
+    """Told of what we had to ask for, though the stream should have told it."""
+    notice_held: Callable[[Symbol, Decimal, Decimal], None] = lambda symbol, ours, theirs: None
+    """Told of the holding after each new execution, as we have it and as the broker says."""
 
     async def __call__(
         self, report: ExecutionReport, *, correlation_id: str, inbox_id: int | None = None
     ) -> Receipt:
         """Record one fact once. Raises LedgerUnavailable and BrokerUnreadable; then it must come again."""
-        report, known = await self._locate(report)
+        located = await self.locate(report)
+        return await self.record(located, correlation_id=correlation_id, inbox_id=inbox_id)
+
+    async def locate(self, report: ExecutionReport) -> Located:
+        """Find whose fact it is. Raises LedgerUnavailable and BrokerUnreadable."""
+        report, known = await self._match(report)
         if known is not None and _is_of_another(known, report):
             report = replace(report, client_order_id=None)
             if report.order_id is None or known.client_order_id == _orphan_id(report):
-                return await self._unmatched(report, inbox_id)  # one broker id cannot be two orders
+                return Located(report=report, order=None)  # one broker id cannot be two orders
             known = None
-        symbol = known.ticket.symbol if known is not None else _orphan_symbol(report)
-        if symbol is None:
+        if known is not None:
+            return Located(report=report, order=(known.client_order_id, known.ticket.symbol))
+        symbol = _orphan_symbol(report)
+        return Located(report=report, order=(_orphan_id(report), symbol) if symbol is not None else None)
+
+    async def record(self, located: Located, *, correlation_id: str, inbox_id: int | None = None) -> Receipt:
+        """Record a located fact; calls begun one after the other are decided in that order.
+
+        Raises LedgerUnavailable.
+        """
+        report = located.report
+        if located.order is None:
             return await self._unmatched(report, inbox_id)
-        client_order_id = known.client_order_id if known is not None else _orphan_id(report)
+        client_order_id, symbol = located.order
         amended = await self._amend(report, client_order_id, symbol, correlation_id, inbox_id)
         receipt = Receipt(
             disposition=_disposition(report, amended.before, amended.events),
@@ -78,7 +109,7 @@ class RecordReport:
         self._notice(report, amended, receipt)
         return receipt
 
-    async def _locate(self, report: ExecutionReport) -> tuple[ExecutionReport, Order | None]:
+    async def _match(self, report: ExecutionReport) -> tuple[ExecutionReport, Order | None]:
         """Match by client order id, else broker id; before calling it an orphan, ask the broker."""
         known = await self._known(report.client_order_id)
         if known is None and report.order_id is not None:
@@ -161,6 +192,9 @@ class RecordReport:
             self.metrics.unknown_broker_events.labels(source=report.source).inc()
         if after is None:
             return
+        self._alert(before, after)
+        if receipt.disposition is Disposition.APPLIED and report.position_qty is not None:
+            self.notice_held(after.ticket.symbol, amended.held, report.position_qty)
         if after.status is OrdStatus.FILLED and (before is None or before.status is not OrdStatus.FILLED):
             self.metrics.orders_filled.inc()
         if before is None and amended.events:
@@ -168,11 +202,25 @@ class RecordReport:
                 pod=self.pod, symbol=self.metrics.symbol(after.ticket.symbol)
             ).inc()
             _log.warning("orphan order", client_order_id=after.client_order_id, symbol=after.ticket.symbol)
-        if report.order is not None and after.missing_qty(report.order.filled_qty) > 0:
+        missing = report.order is not None and after.missing_qty(report.order.filled_qty) > 0
+        if missing and report.order is not None:
             self.notice_gap(after, report.order)
+        if report.source in _POLLED and (missing or receipt.disposition is Disposition.APPLIED):
+            self.notice_polled(report)
+
+    def _alert(self, before: Order | None, after: Order) -> None:
+        """What a strategy cannot have counted on."""
+        cid = after.client_order_id
+        for flag in sorted(after.flags - (before.flags if before is not None else frozenset())):
+            self.metrics.order_flags.labels(flag=flag).inc()
+            _log.error("order flagged", client_order_id=cid, flag=flag)
+        refused = after.status is OrdStatus.REJECTED
+        if refused and before is not None and before.seen_at_broker and before.status is not after.status:
+            _log.error("rejected after it was accepted", client_order_id=cid, reason=after.error_message)
 
     def _count(self, source: ReportSource, disposition: Disposition) -> None:
         self.metrics.broker_facts.labels(source=source.value, disposition=disposition.value).inc()
+        self.metrics.fact_at.labels(source=source.value).set(self.clock.now().timestamp())
 
 
 def _disposition(report: ExecutionReport, before: Order | None, events: Sequence[OrderEvent]) -> Disposition:

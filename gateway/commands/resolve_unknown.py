@@ -10,7 +10,6 @@ from typing import Final
 from gateway.aggregates.order.state import Order
 from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.aggregates.vocabulary import ClientOrderId, OrdStatus, ReportSource
-from gateway.commands.cancel_order import CancelOrder
 from gateway.commands.outcome import RecordOutcome
 from gateway.ledger.ledger import Ledger
 from gateway.ports import Absent, Broker, BrokerUnreadable, Clock, Found
@@ -22,7 +21,6 @@ LOOK_UP_AFTER: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between look-ups; the last one repeats."""
 DEFINITE_ABSENCES: Final = 3
 LISTING_MARGIN: Final = timedelta(seconds=120)
-CANCEL_AGAIN_AFTER: Final = timedelta(seconds=10)
 
 
 @dataclass(slots=True)
@@ -42,16 +40,14 @@ class ResolveUnknown:
     clock: Clock
     metrics: Metrics
     outcome: RecordOutcome
-    cancel_order: CancelOrder
     in_flight: Callable[[], set[ClientOrderId]]
     grace: timedelta
     """Shortest silence that can prove absence."""
     broker_deadline: timedelta
     _cases: dict[ClientOrderId, _Case] = field(default_factory=dict)
-    _cancels: dict[ClientOrderId, datetime] = field(default_factory=dict)
 
     async def run_once(self) -> None:
-        """Every order without an outcome that is due, and every cancel the broker has not confirmed."""
+        """Every order without an outcome that is due."""
         await self.ledger.catch_up()
         now = self.clock.now()
         waiting = [order for order in self._live() if self._is_unknown(order, now)]
@@ -61,15 +57,6 @@ class ResolveUnknown:
             case = self._cases.setdefault(order.client_order_id, _Case(since=order.attempted_at, due=now))
             if now >= case.due:
                 await self._each(order, self._look_up(order, case))
-
-    async def repeat_cancels(self) -> None:
-        """Every cancel the broker has not confirmed; a task of its own, so that no look-up delays it."""
-        await self.ledger.catch_up()
-        wanted = [order for order in self._live() if order.cancel_wanted and not order.is_unconfirmed]
-        ids = {order.client_order_id for order in wanted}
-        self._cancels = {cid: at for cid, at in self._cancels.items() if cid in ids}
-        for order in wanted:
-            await self._each(order, self._repeat_cancel(order))
 
     async def _each(self, order: Order, work: Awaitable[None]) -> None:
         """One order that cannot be worked on must not stop those behind it."""
@@ -106,8 +93,6 @@ class ResolveUnknown:
             case Found(order=held):
                 settled = await self.outcome.adopt(order, held, ReportSource.LOOKUP, correlation_id)
                 self._resolved(order, "mismatch" if settled.refused else "adopted")
-                if settled.order.cancel_wanted and settled.order.is_live:
-                    await self.cancel_order.notify_broker(settled.order, settled.position, correlation_id)
             case Absent():
                 case.absent.append(now)
                 if await self._proved_absent(order, case, now):
@@ -134,13 +119,3 @@ class ResolveUnknown:
         self._cases.pop(order.client_order_id, None)
         self.metrics.unknown_resolutions.labels(result=result).inc()
         _log.info("unknown outcome resolved", client_order_id=order.client_order_id, outcome=result)
-
-    async def _repeat_cancel(self, order: Order) -> None:
-        """A cancel request stays open until the broker's word; asking again is harmless."""
-        now = self.clock.now()
-        last = self._cancels.get(order.client_order_id, order.cancel_requested_at or now)
-        if now - last >= CANCEL_AGAIN_AFTER:
-            self._cancels[order.client_order_id] = now
-            await self.cancel_order.notify_broker(
-                order, self.ledger.desk.position, f"cancel:{order.client_order_id}"
-            )

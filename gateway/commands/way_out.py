@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from gateway.aggregates.position.state import Position
 from gateway.aggregates.refusals import LedgerUnavailable, PositionNotFound, Refusal
@@ -28,6 +29,8 @@ from gateway.commands.gates.walk import Surroundings
 from gateway.commands.reduce_only import LiveHolding
 from gateway.commands.stakes import live_orders, owner, require_stakes
 from gateway.commands.submit_order import Submission, SubmitOrder
+
+_LOCK: Final = "reduce_only_lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,8 @@ class WayOut:
         try:
             holding = await hold(self.around, symbol)
         except Refusal as refusal:
-            self.record(request, "reduce_only_lock", "block", refusal.detail)
+            _renamed(refusal)
+            self.record(request, _LOCK, "block", refusal.detail)
             raise
         return View(holding=holding, position=await self.position(symbol))
 
@@ -77,7 +81,11 @@ class WayOut:
 
     async def reduce(self, ticket: Ticket, request: ManualRequest, holding: LiveHolding) -> Submission:
         """Send what the gates of the way out let pass. Raises a Refusal."""
-        submission = await self._send(ticket, request, REDUCE, holding)
+        try:
+            submission = await self._send(ticket, request, REDUCE, holding)
+        except Refusal as refusal:
+            _renamed(refusal)
+            raise
         with suppress(LedgerUnavailable):  # unreadable thresholds change nothing about what was sent
             for breach in await breaches_of(self.around, ticket):
                 self.around.metrics.fat_finger_warnings.labels(threshold_type=breach.kind).inc()
@@ -129,6 +137,12 @@ class WayOut:
             return
         request.log.record(gate, outcome, detail, at=self.around.clock.now())
         self.around.metrics.gate_verdicts.labels(gate=gate, verdict=outcome).inc()
+
+
+def _renamed(refusal: Refusal) -> None:
+    """There is no reconciliation gate on the way out: what it would refuse, the look at the holding does."""
+    if refusal.gate == "recon_gate":
+        refusal.gate = _LOCK
 
 
 def require_known(symbol: Symbol, view: View, request: ManualRequest) -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gateway.aggregates import audit, circuit_breaker, kill_switch, recon_gate, risk_limits
+from gateway.aggregates import (
+    activities,
+    audit,
+    circuit_breaker,
+    kill_switch,
+    recon_events,
+    recon_gate,
+    risk_limits,
+)
 from gateway.aggregates.order import events as order
 from gateway.aggregates.order.state import Order
 from gateway.aggregates.order.state import evolve as evolve_order
@@ -15,6 +23,7 @@ from gateway.aggregates.slice_plan import events as slice_plan
 from gateway.aggregates.slice_plan.state import SlicePlan
 from gateway.aggregates.slice_plan.state import evolve as evolve_plan
 from gateway.aggregates.vocabulary import ClientOrderId
+from gateway.ledger import upcasts
 from gateway.ledger.catalog_types import Catalog, StreamKind
 from gateway.ledger.leases import LEASES
 
@@ -74,6 +83,7 @@ ORDERS: Final = StreamKind(
         (order.FillBusted, "order.fill_busted", 1),
         (order.FillCorrected, "order.fill_corrected", 1),
         (order.CancelRequested, "order.cancel_requested", 1),
+        (order.CancelStuck, "order.cancel_stuck", 1),
         (order.CancelRejected, "order.cancel_rejected", 1),
         (order.OrderCanceled, "order.canceled", 1),
         (order.OrderExpired, "order.expired", 1),
@@ -92,6 +102,7 @@ POSITIONS: Final = StreamKind(
     state_version=1,
     evolve=evolve_position,
     live=_is_held,
+    upcasts={"position.split.v1": upcasts.position_split_v1},
     events=(
         (position.PositionReserved, "position.reserved", 1),
         (position.PositionReleased, "position.released", 1),
@@ -99,10 +110,18 @@ POSITIONS: Final = StreamKind(
         (position.PositionBusted, "position.busted", 1),
         (position.PositionCorrected, "position.corrected", 1),
         (position.PositionAdjusted, "position.adjusted", 1),
-        (position.PositionSplit, "position.split", 1),
+        (position.PositionSplit, "position.split", 2),
         (position.PositionQuarantined, "position.quarantined", 1),
         (position.QuarantineLifted, "position.quarantine_lifted", 1),
     ),
+)
+
+ACTIVITIES: Final = StreamKind(
+    prefix="activity-",
+    state=activities.ActivityRecorded,
+    state_version=1,
+    evolve=activities.evolve,
+    events=((activities.ActivityRecorded, "activity.recorded", 1),),
 )
 
 SLICE_PLANS: Final = StreamKind(
@@ -167,20 +186,22 @@ RISK_LIMITS: Final = StreamKind(
 RECON_GATE: Final = StreamKind(
     prefix="recon-gate",
     state=recon_gate.ReconGate,
-    state_version=2,
+    state_version=3,
     evolve=recon_gate.evolve,
     live=_always,
     safety=True,
     events=(
-        (recon_gate.ReconciliationAttempted, "reconciliation.attempted", 1),
-        (recon_gate.ReconciliationPassed, "reconciliation.passed", 1),
-        (recon_gate.ReconciliationFailed, "reconciliation.failed", 1),
-        (recon_gate.ReconciliationOverridden, "reconciliation.overridden", 1),
-        (recon_gate.CursorMoved, "reconciliation.cursor_moved", 1),
-        (recon_gate.BackfillRequested, "reconciliation.backfill_requested", 1),
-        (recon_gate.BreakOpened, "break.opened", 1),
-        (recon_gate.BreakClosed, "break.closed", 1),
-        (recon_gate.BreakResolved, "break.resolved", 1),
+        (recon_events.ReconciliationAttempted, "reconciliation.attempted", 1),
+        (recon_events.ReconciliationJoined, "reconciliation.joined", 1),
+        (recon_events.ReconciliationPassed, "reconciliation.passed", 1),
+        (recon_events.ReconciliationFailed, "reconciliation.failed", 1),
+        (recon_events.ReconciliationOverridden, "reconciliation.overridden", 1),
+        (recon_events.CursorMoved, "reconciliation.cursor_moved", 1),
+        (recon_events.BackfillRequested, "reconciliation.backfill_requested", 1),
+        (recon_events.BreakOpened, "break.opened", 1),
+        (recon_events.BreakChanged, "break.changed", 1),
+        (recon_events.BreakClosed, "break.closed", 1),
+        (recon_events.BreakResolved, "break.resolved", 1),
     ),
 )
 
@@ -201,6 +222,7 @@ CATALOG: Final = Catalog(
     (
         ORDERS,
         POSITIONS,
+        ACTIVITIES,
         SLICE_PLANS,
         SLICE_REQUESTS,
         KILL_SWITCHES,

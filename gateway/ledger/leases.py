@@ -11,8 +11,9 @@ from typing import Any, Final
 import psycopg
 from psycopg import AsyncConnection
 
+from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.ledger.catalog_types import StreamKind
-from gateway.ledger.connection import connect
+from gateway.ledger.connection import UNAVAILABLE, connect
 from gateway.ledger.decision import Decision, States
 from gateway.ledger.envelope import Cause, Uncommitted
 from gateway.ledger.writer import Writer
@@ -22,6 +23,7 @@ LOCK_CLASS: Final = 1818584435
 """The first key of a lease's advisory lock; the second is the hash of its name."""
 
 TRY_EVERY: Final = 0.5
+TURN_EVERY: Final = 0.05
 PROBE_EVERY: Final = 1.0
 
 
@@ -97,19 +99,46 @@ async def hold_lease(
             await connection.close()
 
 
+@asynccontextmanager
+async def hold_turn(conninfo: str, name: str, *, patience: float) -> AsyncIterator[None]:
+    """One process at a time, and nothing on record; after `patience` seconds a turn is not waited for.
+
+    It spares work and proves nothing: what must not be done twice has to be decided in the log.
+    Raises LedgerUnavailable.
+    """
+    try:
+        connection = await connect(conninfo)
+    except UNAVAILABLE as error:
+        raise LedgerUnavailable(f"no turn for {name}: {error}") from error
+    try:
+        with suppress(*UNAVAILABLE):
+            async with asyncio.timeout(patience):
+                await _locked(connection, name, TURN_EVERY)
+        yield
+    finally:
+        with suppress(psycopg.Error, OSError):
+            await connection.close()
+
+
 async def _elected(conninfo: str, name: str) -> AsyncConnection[Any]:
     while True:
         with suppress(psycopg.OperationalError, OSError):
             connection = await connect(conninfo)
             try:
-                while True:
-                    if await _try_lock(connection, name):
-                        return connection
-                    await asyncio.sleep(TRY_EVERY)
+                await _locked(connection, name, TRY_EVERY)
             except BaseException:
                 await connection.close()
                 raise
+            else:
+                return connection
         await asyncio.sleep(TRY_EVERY)
+
+
+async def _locked(connection: AsyncConnection[Any], name: str, pause: float) -> None:
+    while True:
+        if await _try_lock(connection, name):
+            return
+        await asyncio.sleep(pause)
 
 
 async def _try_lock(connection: AsyncConnection[Any], name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Final, Self
 
@@ -13,9 +13,10 @@ from gateway.ledger.bell import Bell, listen
 from gateway.ledger.cache import Cache, Desk
 from gateway.ledger.catalog_types import Catalog
 from gateway.ledger.connection import Pool, conninfo, open_pool
+from gateway.ledger.dead_letters import DeadLetters
 from gateway.ledger.envelope import Cause
 from gateway.ledger.inbox import Inbox
-from gateway.ledger.leases import Lease, hold_lease
+from gateway.ledger.leases import Lease, hold_lease, hold_turn
 from gateway.ledger.log import Log
 from gateway.ledger.snapshots import Snapshots
 from gateway.ledger.store import Store
@@ -30,9 +31,20 @@ KEEP_SNAPSHOTS_EVERY: Final = 1.0
 
 
 class Ledger:
-    """Opened by the composition root; everything else is handed the part it needs."""
+    """Opened by the composition root; everything else is handed the part it needs.
 
-    def __init__(self, url: str, catalog: Catalog, *, build: str, role: str | None = APP_ROLE) -> None:
+    `decided_again` is told of each batch that came too late, because another process had written meanwhile.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        catalog: Catalog,
+        *,
+        build: str,
+        role: str | None = APP_ROLE,
+        decided_again: Callable[[], object] = lambda: None,
+    ) -> None:
         self._direct = conninfo(url, role=role, limits=False)
         self._bell = Bell()
         self._pool: Pool = open_pool(conninfo(url, role=role), READERS)
@@ -43,6 +55,7 @@ class Ledger:
         self.catalog: Final = catalog
         self.log: Final = Log(self._pool, catalog, self._bell)
         self.inbox: Final = Inbox(self._pool)
+        self.dead_letters: Final = DeadLetters(self._pool)
         self.writer: Final = Writer(
             Store(conninfo(url, role=role), catalog),
             self._cache,
@@ -51,6 +64,7 @@ class Ledger:
             build=build,
             kept=self._snapshots.notice,
             room=QUEUE_ROOM,
+            decided_again=decided_again,
         )
 
     @classmethod
@@ -126,6 +140,10 @@ class Ledger:
     def lease(self, name: str, holder: str, cause: Cause) -> AbstractAsyncContextManager[Lease]:
         """Wait for a lease and hold it: `async with ledger.lease(…) as lease`."""
         return hold_lease(self._direct, self.writer, name, holder, cause)
+
+    def turn(self, name: str, *, patience: float) -> AbstractAsyncContextManager[None]:
+        """Wait for one's turn among all processes: `async with ledger.turn(…)`."""
+        return hold_turn(self._direct, name, patience=patience)
 
     async def _keep_snapshots(self) -> None:
         while not self._closing.is_set():

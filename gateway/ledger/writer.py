@@ -37,7 +37,16 @@ class Writer:
     """Every decision of this process, one after the other, on the newest state there is."""
 
     def __init__(
-        self, store: Store, cache: Cache, catalog: Catalog, *, bell: Bell, build: str, kept: Kept, room: int
+        self,
+        store: Store,
+        cache: Cache,
+        catalog: Catalog,
+        *,
+        bell: Bell,
+        build: str,
+        kept: Kept,
+        room: int,
+        decided_again: Callable[[], object],
     ) -> None:
         self._store = store
         self._cache = cache
@@ -46,6 +55,7 @@ class Writer:
         self._build = build
         self._kept = kept
         self._room = room
+        self._decided_again = decided_again
         self._waiting: deque[Command] = deque()
         self._under_way: list[Command] = []
         self._wake = asyncio.Event()
@@ -225,6 +235,8 @@ class Writer:
 
     async def _answer_missed(self, commands: list[Command], batch: Batch, missed: list[Row]) -> list[Command]:
         """Fold what others wrote; a command found among it has been recorded already."""
+        if batch.position > batch.head:
+            self._decided_again()
         self._cache.fold(missed, batch.assumed_absent)
         self._bell.ring()
         return await self._answer_recorded(commands, {row[12] for row in missed})
@@ -254,6 +266,7 @@ class Writer:
 
     async def _resolve_conflict(self, commands: list[Command]) -> list[Command]:
         """A key was taken: answer what was recorded before, else forget what was believed wrongly."""
+        self._decided_again()
         await self._catch_up()
         rows = await self._store.of_commands([command.cause.command_id for command in commands])
         left = await self._answer_recorded(commands, {row[12] for row in rows})

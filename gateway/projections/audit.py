@@ -10,7 +10,7 @@ from decimal import Decimal
 from time import perf_counter
 from typing import Any, Final
 
-from gateway.aggregates.order.events import OrderFilled
+from gateway.aggregates.order.events import FillBusted, FillCorrected, FillSuperseded, OrderFilled
 from gateway.aggregates.order.state import Order
 from gateway.aggregates.order.state import evolve as evolve_order
 from gateway.aggregates.position.events import PositionAdjusted, PositionSplit
@@ -75,6 +75,7 @@ class _Fold:
         self._orders: dict[str, Order] = {}
         self._holdings: dict[str, Position] = {}
         self._executed: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
+        self._splits: defaultdict[str, list[PositionSplit]] = defaultdict(list)
         self.events = 0
 
     def take(self, recorded: Recorded) -> None:
@@ -111,7 +112,8 @@ class _Fold:
             if isinstance(event, PositionAdjusted):
                 self._executed[stream] += event.qty
             elif isinstance(event, PositionSplit):
-                self._executed[stream] *= event.ratio
+                self._executed[stream] += event.added
+                self._splits[stream].append(event)
 
     def _fold_order(self, stream: str, event: Any) -> None:
         before = self._orders.get(stream)
@@ -123,7 +125,20 @@ class _Fold:
             twice = first != stream or again
             self.executions_unique.look(f"{exec_id} is booked on {first} and {stream}" if twice else None)
         moved = after.cum_qty - (before.cum_qty if before is not None else ZERO)
-        self._executed[position_stream(after.ticket.symbol)] += after.ticket.side.sign * moved
+        symbol = position_stream(after.ticket.symbol)
+        self._executed[symbol] += after.ticket.side.sign * self._in_new_shares(symbol, after, event, moved)
+
+    def _in_new_shares(self, symbol: str, order: Order, event: Any, moved: Decimal) -> Decimal:
+        """What undoing an execution from before a split takes out of the holding after it."""
+        undone = isinstance(event, FillBusted | FillCorrected | FillSuperseded)
+        if not (undone and moved and self._splits[symbol]):
+            return moved
+        name = event.exec_id if isinstance(event, FillSuperseded) else event.ref_exec_id
+        execution = order.fills.root(name)
+        for split in self._splits[symbol]:
+            if execution is not None and (split.at is None or execution.transact_time <= split.at):
+                moved = moved * split.new / split.old
+        return moved
 
     async def conclude(self) -> Sequence[Check]:
         for number, order in enumerate(self._orders.values()):

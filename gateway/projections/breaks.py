@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from gateway.aggregates.recon_gate import BreakClosed, BreakOpened, BreakResolved
+from gateway.aggregates.recon_events import (
+    BreakChanged,
+    BreakClosed,
+    BreakOpened,
+    BreakResolved,
+    ReconciliationPassed,
+)
 from gateway.ledger.envelope import Recorded
 from gateway.projections.projection import Key, Projection, known
 from gateway.projections.tables import BREAKS as TABLE
@@ -20,7 +26,7 @@ AGREED: Final = "agreed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakRow:
-    """A break, open or resolved; seen again after it was resolved, it is open anew."""
+    """A break, open or resolved; a difference that comes back is a break of its own."""
 
     break_id: str
     kind: str
@@ -44,24 +50,34 @@ class BreakRow:
 
 def keys(recorded: Recorded) -> Iterable[Key]:
     match recorded.event:
-        case BreakOpened() | BreakClosed() | BreakResolved() as event:
+        case BreakOpened() | BreakChanged() | BreakClosed() | BreakResolved() as event:
             return ((event.break_id,),)
+        case ReconciliationPassed(breaks_seen=seen):
+            return tuple((break_id,) for break_id in seen)
         case _:
             return ()
 
 
 def fold(row: BreakRow | None, key: Key, recorded: Recorded) -> BreakRow:
+    if isinstance(recorded.event, BreakOpened):
+        return _opened(recorded.event, recorded.position)
+    return replace(_after(known(row, recorded), recorded), position=recorded.position)
+
+
+def _after(row: BreakRow, recorded: Recorded) -> BreakRow:
     match recorded.event:
-        case BreakOpened() as event:
-            return _opened(row, event, recorded.position)
+        case BreakChanged(at=at, ledger_value=ledger_value, broker_value=broker_value):
+            return replace(row, ledger_value=ledger_value, broker_value=broker_value, last_seen=at)
+        case ReconciliationPassed(at=at):
+            return replace(row, last_seen=at)
         case BreakResolved() as event:
-            ended = replace(known(row, recorded), resolution=event.action, resolved_by=event.by)
+            ended = replace(row, resolution=event.action, resolved_by=event.by)
         case _:
-            ended = replace(known(row, recorded), resolution=AGREED, resolved_by=None)
-    return replace(ended, status=RESOLVED, resolved_at=recorded.occurred_at, position=recorded.position)
+            ended = replace(row, resolution=AGREED, resolved_by=None)
+    return replace(ended, status=RESOLVED, resolved_at=recorded.occurred_at)
 
 
-def _opened(row: BreakRow | None, event: BreakOpened, position: int) -> BreakRow:
+def _opened(event: BreakOpened, position: int) -> BreakRow:
     return BreakRow(
         break_id=event.break_id,
         kind=event.kind,
@@ -70,7 +86,7 @@ def _opened(row: BreakRow | None, event: BreakOpened, position: int) -> BreakRow
         order_id=event.order_id,
         ledger_value=event.ledger_value,
         broker_value=event.broker_value,
-        first_seen=row.first_seen if row is not None and row.status == OPEN else event.at,
+        first_seen=event.at,
         last_seen=event.at,
         position=position,
     )
@@ -78,8 +94,8 @@ def _opened(row: BreakRow | None, event: BreakOpened, position: int) -> BreakRow
 
 BREAKS: Final[Projection[BreakRow]] = Projection(
     name="breaks",
-    version=2,
-    listens=("break.",),
+    version=3,
+    listens=("break.", "reconciliation.passed"),
     table=TABLE,
     keys=keys,
     fold=fold,

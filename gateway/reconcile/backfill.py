@@ -6,19 +6,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
-from uuid import uuid4
 
-from gateway.aggregates import recon_gate
 from gateway.aggregates.position.state import Position
 from gateway.aggregates.recon_gate import Cursor
 from gateway.aggregates.restatement import refold
-from gateway.aggregates.vocabulary import SYSTEM, ReportSource, StrategyId, Symbol, position_stream
+from gateway.aggregates.vocabulary import StrategyId, Symbol, position_stream
 from gateway.commands.record_report import Disposition, RecordReport
-from gateway.commands.safety_view import RECON_GATE
-from gateway.ledger.decision import Decision, States
-from gateway.ledger.envelope import Cause, Uncommitted
 from gateway.ledger.ledger import Ledger
 from gateway.ports import Broker, Clock, FillPage
+from gateway.reconcile.cursors import Cursors
 from gateway.telemetry import log
 
 _log = log("gateway.backfill")
@@ -67,6 +63,7 @@ class Backfill:
     ledger: Ledger
     broker: Broker
     clock: Clock
+    cursors: Cursors
     record_report: RecordReport
     rules: BackfillRules
     _cut_off: _CutOff | None = None
@@ -83,7 +80,7 @@ class Backfill:
 
         Raises BrokerUnreadable; then no cursor has moved.
         """
-        mark, cut_off = await self._mark(), self._cut_off
+        mark, cut_off = await self.cursors.at(FILLS), self._cut_off
         if cut_off is not None and lookback in (None, cut_off.lookback):
             start, beyond = cut_off.start, cut_off.activity_id
         else:
@@ -96,7 +93,7 @@ class Backfill:
         )
         result = await self._record(page, correlation_id, recalculate=recalculate)
         if page.last_time is not None and (mark is None or start <= mark.time):
-            await self._move_cursor(page.last_time, page.last_activity_id, correlation_id)
+            await self.cursors.move(FILLS, page.last_time, page.last_activity_id, correlation_id)
         self._cut_off = None
         if not page.complete and page.last_activity_id is not None:
             self._cut_off = _CutOff(lookback, start, page.last_activity_id)
@@ -121,32 +118,12 @@ class Backfill:
         result.pnl_failures = await books.failures() if recalculate else 0
         return result
 
-    async def _mark(self) -> Cursor | None:
-        gate, _ = await self.ledger.load(RECON_GATE)
-        return gate.cursors.get(FILLS) if gate is not None else None
-
     def _window_start(self, mark: Cursor | None, lookback: timedelta | None) -> datetime:
         if lookback is not None:
             return self.clock.now() - lookback
         if mark is None:
             return self.clock.now() - self.rules.first_lookback
         return mark.time - self.rules.overlap
-
-    async def _move_cursor(self, time: datetime, activity_id: str | None, correlation_id: str) -> None:
-        """To the last activity recorded, never to now, never backwards."""
-
-        def decide(states: States) -> Decision:
-            moved = recon_gate.move_cursor(states[RECON_GATE], name=FILLS, time=time, activity_id=activity_id)
-            return Decision(events=[Uncommitted(stream=RECON_GATE, event=event) for event in moved])
-
-        cause = Cause(
-            command_id=f"cursor:{uuid4()}",
-            actor=SYSTEM,
-            correlation_id=correlation_id,
-            source=ReportSource.RECONCILIATION.value,
-            occurred_at=self.clock.now(),
-        )
-        await self.ledger.writer.change((RECON_GATE,), decide, cause)
 
 
 @dataclass(slots=True)

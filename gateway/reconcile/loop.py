@@ -21,7 +21,8 @@ from gateway.ledger.decision import Decision, States
 from gateway.ledger.envelope import Cause, Uncommitted
 from gateway.ledger.ledger import Ledger
 from gateway.ports import BrokerUnreadable, Clock
-from gateway.reconcile.run import Pass, PassResult
+from gateway.reconcile.pass_record import PassResult, Verb
+from gateway.reconcile.run import Pass
 from gateway.reconcile.shadow import ShadowLedger
 from gateway.telemetry import log
 
@@ -104,7 +105,8 @@ class Reconciler:
         """Wait, pass, wait. A broker that cannot be read is tried again sooner, and never ends the loop."""
         pause = FIRST_RETRY
         while True:
-            wait = min(self.interval, self.tolerance) if self.one_pass.suspects else self.interval
+            soon = min(self.interval, max(self.tolerance, FIRST_RETRY))
+            wait = soon if self.one_pass.judge.is_undecided else self.interval
             await self._wait(wait if pause is FIRST_RETRY else pause)
             pause = FIRST_RETRY if await self._passed() else min(pause * 2, self.interval)
 
@@ -128,6 +130,8 @@ class Reconciler:
         try:
             if shadow:
                 return await self._shadow(by, correlation_id)
+            if self._running is not None and not self._running.done():
+                await self._write(lambda gate: recon_gate.join(gate, at=self.clock.now()), by, correlation_id)
             return await self._joined(by, correlation_id)
         except BrokerUnreadable as error:
             raise ReconciliationBrokerUnavailable(f"the broker cannot be read: {error}") from error
@@ -140,7 +144,7 @@ class Reconciler:
     async def _shadow(self, by: Actor, correlation_id: str) -> PassResult:
         shadow = ShadowLedger(self.ledger)
         shadow_pass = self.shadow_pass(shadow)
-        shadow_pass.suspects = dict(self.one_pass.suspects)
+        shadow_pass.judge.suspects = self.one_pass.judge.suspects
         result = await shadow_pass.run(by=by, correlation_id=correlation_id)
         result.shadow_reports = [
             {
@@ -202,25 +206,31 @@ class Reconciler:
             return Overridden(
                 status="skipped", message="DRY_RUN has no broker", user_id=by.sub, reason=reason
             )
-        at = self.clock.now()
-
-        def decide(states: States) -> Decision:
-            events = recon_gate.override(
-                states[RECON_GATE], by=by.sub, reason=reason, at=at, start_version=self.start_version
-            )
-            return Decision(events=[Uncommitted(stream=RECON_GATE, event=event) for event in events])
-
-        cause = Cause(
-            command_id=f"override:{uuid4()}",
-            actor=by,
-            correlation_id=correlation_id,
-            source="api",
-            occurred_at=at,
+        at, start = self.clock.now(), self.start_version
+        await self._write(
+            lambda gate: recon_gate.override(gate, by=by.sub, reason=reason, at=at, start_version=start),
+            by,
+            correlation_id,
         )
-        await self.ledger.writer.change((RECON_GATE,), decide, cause)
         return Overridden(
             status="override_enabled",
             message="the gate is open until the next successful pass or restart",
             user_id=by.sub,
             reason=reason,
         )
+
+    async def _write(self, verb: Verb, by: Actor, correlation_id: str) -> None:
+        """What somebody asked for, on the gate's own stream."""
+
+        def decide(states: States) -> Decision:
+            told = verb(states[RECON_GATE])
+            return Decision(events=[Uncommitted(stream=RECON_GATE, event=event) for event in told])
+
+        cause = Cause(
+            command_id=f"reconciliation:{uuid4()}",
+            actor=by,
+            correlation_id=correlation_id,
+            source="api",
+            occurred_at=self.clock.now(),
+        )
+        await self.ledger.writer.change((RECON_GATE,), decide, cause)

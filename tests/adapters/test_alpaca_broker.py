@@ -93,6 +93,7 @@ from tests.adapters.wire import (
 async def test_an_answer_proves_what_the_table_says_after_exactly_one_request(
     behaves: Behaviour, outcome: type[object]
 ) -> None:
+    """BI:B-62, BI:B-63, BI:B-64. FC:A-04, FC:A-08."""
     async with talking(behaves) as (broker, served):
         assert isinstance(await broker.submit(ID, TICKET), outcome)
         assert [asked.method for asked in served.asked] == ["POST"]
@@ -166,6 +167,7 @@ async def test_a_redirect_is_not_followed_and_the_keys_go_nowhere_else() -> None
 
 
 async def test_a_dripping_body_is_unknown_within_the_deadline_and_its_order_arrives_late() -> None:
+    """FC:A-05."""
     arrived: asyncio.Queue[bytes] = asyncio.Queue()
     body = message(200, order()).partition(b"\r\n\r\n")[2]
     async with talking(drip(body, every=0.001), late_reply=arrived.put, deadline=0.3) as (broker, served):
@@ -191,6 +193,8 @@ async def test_a_cancelled_caller_still_gets_its_order_delivered() -> None:
 
 
 async def test_hanging_submissions_never_starve_a_cancel() -> None:
+    """FC:A-05."""
+
     async def only_cancels(asked: Asked, writer: asyncio.StreamWriter) -> None:
         if asked.method == "POST":
             await asyncio.sleep(60)
@@ -304,6 +308,7 @@ def test_the_keys_are_not_in_the_words_of_the_settings() -> None:
 
 @pytest.mark.parametrize("loosened", ["retry", "environment"])
 def test_a_client_that_could_repeat_or_divert_a_request_is_found_out(loosened: str) -> None:
+    """FC:A-04."""
     client = Trading("key", "secret", "http://localhost", Limits())
     client.check()
     if loosened == "retry":

@@ -29,6 +29,7 @@ def pages(key: Callable[[dict[str, str]], str | None], *, of: list[list[dict[str
 
 
 async def test_open_orders_are_read_to_the_last_page_and_counted_once() -> None:
+    """FC:D-08."""
     first = [order(id=f"o-{n}", submitted_at="2026-11-20T15:00:00.577215743Z") for n in range(500)]
     second = [first[-1], order(id="o-500", submitted_at="2026-11-20T15:00:01Z")]
     bounds: list[str | None] = []
@@ -57,6 +58,7 @@ async def test_open_orders_are_read_to_the_last_page_and_counted_once() -> None:
     ],
 )
 async def test_a_list_that_cannot_be_read_to_its_end_is_never_a_shorter_list(behaves: Behaviour) -> None:
+    """FC:D-09."""
     async with talking(behaves) as (broker, _):
         with pytest.raises(BrokerUnreadable):
             await broker.open_orders()
@@ -100,6 +102,7 @@ async def test_fills_of_one_order_stay_those_of_one_order_when_the_broker_ignore
 
 
 async def test_a_missing_position_is_flat_and_a_broken_answer_is_not() -> None:
+    """FC:D-09."""
     async with talking(error(404, 40410000, "position does not exist")) as (broker, _):
         assert await broker.position(Symbol("AAPL")) == 0
     async with talking(answer(404, HTML)) as (broker, _):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,13 +13,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from gateway.adapters import alpaca_stream
 from gateway.adapters.alpaca import AlpacaBroker, AlpacaSettings
 from gateway.adapters.alpaca_stream import StreamRefused, TradeUpdates
 from gateway.adapters.system_clock import SystemClock
 from gateway.aggregates.vocabulary import ClientOrderId
-from gateway.ports import Accepted
+from gateway.ports import Accepted, Frame
 from tests.adapters.said import TICKET
 from tests.adapters.wire import answer, wire
 from tests.kit.exchange import Exchange
@@ -48,12 +49,12 @@ class Reader:
     failures: int = 0
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def keep(self, raw: bytes) -> None:
+    async def keep(self, arrived: Sequence[Frame]) -> None:
         if self.failures > 0:
             self.failures -= 1
             raise ConnectionError("the inbox is away")
         async with self.news:
-            self.frames.append(raw)
+            self.frames.extend(frame.raw for frame in arrived)
             self.news.notify_all()
 
     async def repair(self) -> None:
@@ -79,7 +80,7 @@ class Reader:
 async def reading(url: str, key: str, secret: str) -> AsyncIterator[Reader]:
     reader = Reader(updates=None)  # type: ignore[arg-type]  # each needs the other
     reader.updates = TradeUpdates(
-        key, secret, url, on_frame=reader.keep, on_connected=reader.repair, clock=SystemClock()
+        key, secret, url, on_frames=reader.keep, on_connected=reader.repair, clock=SystemClock()
     )
     task = asyncio.create_task(reader.updates.run())
     try:
@@ -125,6 +126,7 @@ async def test_every_frame_of_either_kind_reaches_the_inbox_as_it_came(exchange:
 async def test_a_poison_frame_is_kept_too_and_the_next_one_still_arrives(
     exchange: Exchange, kind: str
 ) -> None:
+    """FC:D-15."""
     async with listening(exchange) as reader:
         exchange.arm("ws.malformed", kind=kind)
         await send(exchange)
@@ -137,6 +139,7 @@ async def test_a_poison_frame_is_kept_too_and_the_next_one_still_arrives(
 async def test_a_dropped_connection_is_made_again_and_the_gap_announced(
     exchange: Exchange, code: int
 ) -> None:
+    """FC:D-01."""
     async with listening(exchange) as reader:
         exchange.ctl("POST", "connections/all/drop", {"code": code})
         await reader.until(lambda: reader.connected == 2)
@@ -151,6 +154,7 @@ async def test_a_forced_reconnect_subscribes_again(exchange: Exchange) -> None:
 
 
 async def test_a_peer_that_froze_is_noticed(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FC:D-02: a half-open socket."""
     for knob in ("ping_interval", "ping_timeout", "close_timeout"):
         monkeypatch.setitem(alpaca_stream._SOCKET, knob, 0.2)
     async with listening(exchange) as reader:
@@ -181,13 +185,76 @@ async def test_a_frame_that_cannot_be_kept_is_announced_as_a_gap(
         await reader.until(lambda: reader.connected == 2)
 
 
+def an_exchange_that_bursts(frames: int) -> Callable[[ServerConnection], Awaitable[None]]:
+    """Authorizes, subscribes, and sends as fast as the socket takes it."""
+
+    async def burst(socket: ServerConnection) -> None:
+        for answer_ in (
+            {"stream": "authorization", "data": {"status": "authorized", "action": "authenticate"}},
+            {"stream": "listening", "data": {"streams": ["trade_updates"]}},
+        ):
+            await socket.recv()
+            await socket.send(json.dumps(answer_))
+        for number in range(frames):
+            await socket.send(json.dumps({"stream": "trade_updates", "data": {"event": number}}))
+        await socket.wait_closed()
+
+    return burst
+
+
+async def test_a_burst_is_held_back_at_the_socket_and_nothing_of_it_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """FM:F-098: ten thousand messages for a keeper that is slow; what waits for it is bounded."""
+    monkeypatch.setattr(alpaca_stream, "_QUEUE", 300)
+    most = 0
+    keep = Reader.keep
+
+    async def keep_slowly(reader: Reader, arrived: Sequence[Frame]) -> None:
+        nonlocal most
+        most = max(most, reader.updates._frames.qsize() + len(arrived))
+        await asyncio.sleep(0.02)
+        await keep(reader, arrived)
+
+    monkeypatch.setattr(Reader, "keep", keep_slowly)
+    async with serve(an_exchange_that_bursts(10_000), "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with reading(f"ws://127.0.0.1:{port}", "key", "secret") as reader:
+            await reader.until(lambda: len(reader.frames) == 10_000, within=30)
+            assert reader.events == list(range(10_000))
+            assert reader.connected == 1
+    assert most <= 2 * 300
+
+
+async def test_a_keeper_of_frames_that_dies_ends_the_reader_so_that_it_is_started_again(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FC:D-03."""
+
+    async def die(updates: TradeUpdates) -> None:
+        raise ZeroDivisionError
+
+    reader = Reader(updates=None)  # type: ignore[arg-type]
+    monkeypatch.setattr(TradeUpdates, "_keep_frames", die)
+    updates = TradeUpdates(
+        exchange.key,
+        exchange.secret,
+        exchange.stream_url,
+        on_frames=reader.keep,
+        on_connected=reader.repair,
+        clock=SystemClock(),
+    )
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(updates.run(), 5)
+
+
 async def test_refused_keys_end_the_reader_instead_of_being_tried_for_ever(exchange: Exchange) -> None:
     reader = Reader(updates=None)  # type: ignore[arg-type]
     updates = TradeUpdates(
         exchange.key,
         "wrong",
         exchange.stream_url,
-        on_frame=reader.keep,
+        on_frames=reader.keep,
         on_connected=reader.repair,
         clock=SystemClock(),
     )
@@ -202,7 +269,7 @@ async def test_a_redirect_is_not_followed_and_the_keys_go_nowhere_else(exchange:
             exchange.key,
             exchange.secret,
             served.url.replace("http", "ws"),
-            on_frame=Reader(updates=None).keep,  # type: ignore[arg-type]
+            on_frames=Reader(updates=None).keep,  # type: ignore[arg-type]
             on_connected=Reader(updates=None).repair,  # type: ignore[arg-type]
             clock=SystemClock(),
         )

@@ -17,9 +17,10 @@ from gateway.aggregates.position.events import (
     PositionReleased,
     PositionReserved,
 )
-from gateway.aggregates.position.state import Position, adjust, evolve, split
+from gateway.aggregates.position.state import Position, adjust, evolve
 from gateway.aggregates.reports import ExecutionReport
 from gateway.aggregates.restatement import restate
+from gateway.aggregates.splits import SplitTerms, split
 from gateway.aggregates.vocabulary import ClientOrderId, ExecId, Side, StrategyId
 from tests.aggregates.desk import (
     ALPHA,
@@ -151,7 +152,11 @@ def test_earlier_restatements_are_in_force_for_later_ones() -> None:
 def test_adjustments_and_splits_keep_their_place_when_a_symbol_is_folded_anew() -> None:
     desk = Desk().submit().hears(trade("e1", 20, 50, 1, 20))
     beside: tuple[PositionEvent, ...] = adjust(desk.position, qty=d(5), cost=d(300), reason="found")
-    beside += split(folded(evolve, beside, desk.position), d(2))
+    beside += split(
+        folded(evolve, beside, desk.position),
+        SplitTerms(activity_id="a1", at=at(9), old=d(1), new=d(2)),
+        (*desk.history, *beside),
+    )
     desk.history += beside
     desk.position = folded(evolve, beside, desk.position)
     desk.hears(correct("c", "e1", 10, 50, 2))

@@ -101,7 +101,15 @@ def test_an_adjustment_moves_quantity_and_cost_and_realizes_nothing() -> None:
 
 
 def test_a_split_multiplies_shares_and_keeps_what_was_paid() -> None:
-    assert split(held("20", "50"), Decimal(2)) == held("40", "25")
+    assert split(held("20", "50"), d("1"), d("2")) == held("40", "25")
+    assert split(held("-20", "50"), d("1"), d("2")) == held("-40", "25")
+    assert split(held("100", "10"), d("10"), d("1")) == held("10", "100")
+    assert split(held("1", "30"), d("3"), d("1")).qty == d("0.333333333")
+
+
+def test_a_split_leaves_alone_what_was_traded_in_new_shares() -> None:
+    after = split(held("15", "10"), d("1"), d("2"), since=d("5"))
+    assert (after.qty, after.cost) == (25, 150)
 
 
 def test_a_flat_book_is_worth_nothing_at_any_price() -> None:

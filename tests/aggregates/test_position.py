@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.aggregates.cost_basis import Book
@@ -22,9 +24,9 @@ from gateway.aggregates.position.state import (
     lift_quarantine,
     quarantine,
     reserve,
-    split,
 )
 from gateway.aggregates.refusals import PositionLimitExceeded, QuarantineNotActive
+from gateway.aggregates.splits import SplitTerms, split
 from gateway.aggregates.vocabulary import EXTERNAL, ClientOrderId, ExecId, OrderId, Side, StrategyId, Symbol
 from tests.aggregates.desk import ALPHA, at, d
 from tests.kit.given import Given, given
@@ -168,13 +170,48 @@ def test_an_adjustment_is_a_delta_booked_under_external() -> None:
 
 
 def test_a_split_moves_every_book_and_leaves_resting_orders_alone() -> None:
+    """FC:E-05"""
+    terms = SplitTerms(activity_id="a1", at=at(9), old=d(20), new=d(40))
     after = Book(qty=d(40), cost=d(1000), realized=d(0))
-    done = PositionSplit(ratio=d(2), account=after, strategies=((ALPHA, after),))
+    done = PositionSplit(
+        activity_id="a1",
+        at=at(9),
+        old=d(20),
+        new=d(40),
+        added=d(20),
+        account=after,
+        strategies=((ALPHA, after),),
+    )
     start = given(evolve, bought(20, 50), reserved(BUY, 80, ORDER))
-    position = start.when(split, d(2)).then(done)
+    position = start.when(split, terms).then(done)
     assert (position.qty, position.book_of(ALPHA).cost, position.reserved_for(ORDER)) == (40, 1000, 80)
-    start.when(split, d(1)).then()
-    given(evolve).when(split, d(2)).then()
+    start.when(split, replace(terms, new=d(20))).then()
+    given(evolve).when(split, terms).then()
+
+
+def test_a_split_counts_what_was_held_when_it_happened() -> None:
+    """Ten bought in new shares before we heard stay ten."""
+    later = replace(bought(30, 50), qty=d(10), transact_time=at(10), exec_id=ExecId("e2"))
+    terms = SplitTerms(activity_id="a1", at=at(9), old=d(1), new=d(2))
+    history = (bought(20, 50), later)
+    position = given(evolve, *history).when(split, terms, history).then_state()
+    assert (position.qty, position.account.cost) == (50, 1500)
+
+
+def test_a_split_that_would_turn_a_book_over_is_left_to_a_person() -> None:
+    """Twenty held, thirty of the forty new ones sold before we heard."""
+    short = Book(qty=d(-10), cost=d(250), realized=d(-250))
+    sold = replace(
+        bought(30, 25),
+        side=SELL,
+        transact_time=at(10),
+        exec_id=ExecId("e2"),
+        account=short,
+        strategy=short,
+    )
+    history = (bought(20, 50), sold)
+    terms = SplitTerms(activity_id="a1", at=at(9), old=d(1), new=d(2))
+    given(evolve, *history).when(split, terms, history).then()
 
 
 def test_a_symbol_never_touched_is_flat() -> None:

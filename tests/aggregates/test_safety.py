@@ -5,23 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from gateway.aggregates import circuit_breaker, kill_switch, recon_gate, risk_limits
 from gateway.aggregates.circuit_breaker import BreakerState, CircuitBreakerReset, CircuitBreakerTripped
+from gateway.aggregates.differences import Difference
 from gateway.aggregates.kill_switch import KillSwitchDisengaged, KillSwitchEngaged
-from gateway.aggregates.recon_gate import (
+from gateway.aggregates.recon_events import (
+    BreakChanged,
     BreakClosed,
     BreakOpened,
     BreakResolved,
     CursorMoved,
-    GateState,
     ReconciliationAttempted,
     ReconciliationFailed,
+    ReconciliationJoined,
     ReconciliationOverridden,
     ReconciliationPassed,
 )
+from gateway.aggregates.recon_gate import GateState
 from gateway.aggregates.refusals import (
     BreakNotFound,
     CircuitBreakerNotTripped,
@@ -199,6 +203,10 @@ OPENED = BreakOpened(
 )
 
 
+def holding(ledger: str, broker: str) -> Difference:
+    return Difference(kind="position_qty", symbol=AAPL, ledger_value=ledger, broker_value=broker)
+
+
 def gate(*events: object) -> recon_gate.ReconGate:
     state = folded(recon_gate.evolve, events)
     return state if isinstance(state, recon_gate.ReconGate) else recon_gate.ReconGate()
@@ -252,14 +260,27 @@ def test_a_cursor_moves_forwards_only() -> None:
 
 
 def test_a_difference_that_is_seen_again_opens_no_second_break() -> None:
-    ask = {"kind": "position_qty", "ledger_value": "90", "broker_value": "100", "symbol": AAPL}
-    state = given(recon_gate.evolve).when(recon_gate.open_break, at=at(1), **ask).then(OPENED)
+    """FC:E-03"""
+    found = holding("90", "100")
+    state = given(recon_gate.evolve).when(recon_gate.open_break, found, at=at(1)).then(OPENED)
     assert [entry.break_id for entry in state.open_breaks] == ["break-1"]
-    given(recon_gate.evolve, OPENED).when(recon_gate.open_break, at=at(2), **ask).then()
-    other = given(recon_gate.evolve, OPENED).when(
-        recon_gate.open_break, at=at(2), **{**ask, "kind": "orphan"}, order_id=OrderId("b-1")
-    )
+    given(recon_gate.evolve, OPENED).when(recon_gate.open_break, found, at=at(2)).then()
+    orphan = replace(found, kind="orphan", order_id=OrderId("b-1"))
+    other = given(recon_gate.evolve, OPENED).when(recon_gate.open_break, orphan, at=at(2))
     assert [entry.break_id for entry in other.then_state().open_breaks] == ["break-1", "break-2"]
+
+
+def test_a_break_takes_over_the_figures_that_moved_while_it_stood_open() -> None:
+    changed = BreakChanged(break_id="break-1", at=at(2), ledger_value="95", broker_value="110")
+    state = given(recon_gate.evolve, OPENED).when(recon_gate.open_break, holding("95", "110"), at=at(2))
+    (entry,) = state.then(changed).open_breaks
+    assert (entry.gap, entry.first_seen) == ("15", at(1))
+
+
+def test_joining_a_pass_is_on_record_under_the_pass_that_is_joined() -> None:
+    joined = ReconciliationJoined(run_id="r1", at=at(2))
+    given(recon_gate.evolve, ATTEMPTED).when(recon_gate.join, at=at(2)).then(joined)
+    given(recon_gate.evolve).when(recon_gate.join, at=at(2)).then()
 
 
 def test_a_break_closes_when_the_figures_agree_again() -> None:
@@ -288,9 +309,8 @@ def test_an_ignored_difference_opens_no_break_until_it_is_another_one() -> None:
             symbol=Symbol("AAPL"),
         )
 
-    def found(broker: str, ledger: str = "0") -> dict[str, object]:
-        values = {"ledger_value": ledger, "broker_value": broker}
-        return {"kind": "position_qty", "symbol": Symbol("AAPL"), "at": at(1), **values}
+    def found(broker: str, ledger: str = "0") -> dict[str, Any]:
+        return {"difference": holding(ledger, broker), "at": at(1)}
 
     ignored = BreakResolved(break_id="break-1", at=at(2), action="ignore", reason="a transfer", by="alice")
     gate = given(recon_gate.evolve, opened("50"), ignored)

@@ -18,6 +18,7 @@ from tests.aggregates.desk import (
     cancel_rejected,
     d,
     report,
+    trade,
     word,
 )
 
@@ -75,3 +76,13 @@ def test_a_cancel_pending_anew_after_a_refusal_is_pending_again() -> None:
     desk = Desk().submit().accepted().hears(word("pending_cancel", 3), cancel_rejected(4))
     assert desk.shows == "new (0/100)"
     assert desk.hears(word("pending_cancel", 6)).shows == "pending_cancel (0/100)"
+
+
+def test_filled_with_fewer_shares_than_were_asked_for_is_the_end_once_they_are_booked() -> None:
+    """GT-E4: the broker has cut the order down to what was filled."""
+    cut = broker_order("filled", 4, qty=d(40), filled_qty=d(40))
+    early = Desk().submit().accepted().hears(word("filled", 4, order=cut, source=LOOKUP))
+    assert early.shows == "new (0/100)"
+    desk = early.hears(trade("e1", 40, 10, 3, cum=40), word("filled", 4, order=cut, source=LOOKUP))
+    assert (desk.shows, desk.now.broker_status) == ("canceled (40/0)", "filled")
+    assert desk.hears(word("filled", 4, order=cut, source=LOOKUP)).shows == "canceled (40/0)"

@@ -19,8 +19,9 @@ def test_a_stored_body_is_read_and_written_back_the_same(stored: dict[str, str])
     event = CATALOG.decode(stored["topic"], stored["body"].encode())
     assert not isinstance(event, Undecodable), event
     topic, body = CATALOG.encode(event)
-    assert topic == stored["topic"]
-    assert json.loads(stored["body"]).items() <= json.loads(body).items()
+    assert topic.rpartition(".v")[0] == stored["topic"].rpartition(".v")[0]
+    if topic == stored["topic"]:  # an older one is brought to today's shape
+        assert json.loads(stored["body"]).items() <= json.loads(body).items()
 
 
 def test_the_corpus_knows_every_event_that_is_written_today() -> None:

@@ -42,3 +42,26 @@ async def test_messages_are_listed_oldest_first_page_by_page(ledger: Ledger) -> 
     first = await ledger.inbox.pending(limit=3)
     second = await ledger.inbox.pending(after=first[-1].inbox_id, limit=3)
     assert [message.inbox_id for message in (*first, *second)] == ids
+
+
+async def test_messages_kept_together_have_their_ids_in_the_order_they_came(ledger: Ledger) -> None:
+    arrived = [(f"{number}".encode(), RECEIVED_AT) for number in range(50)]
+    ids = await ledger.inbox.keep_all("stream", arrived)
+    pending = await ledger.inbox.pending(limit=100)
+    assert [(message.inbox_id, message.raw) for message in pending] == [
+        (inbox_id, raw) for inbox_id, (raw, _) in zip(ids, arrived, strict=True)
+    ]
+
+
+async def test_only_what_was_said_last_of_a_message_keeps_it_aside(ledger: Ledger) -> None:
+    first, second = [await ledger.inbox.keep("webhook", b"?", RECEIVED_AT) for _ in range(2)]
+    for inbox_id in (first, second):
+        await ledger.inbox.settle(inbox_id, "unparsed")
+    assert await ledger.dead_letters.count() == 2
+    assert await ledger.dead_letters.redrive([first]) == [first]
+    assert [message.inbox_id for message in await ledger.dead_letters.asked_for()] == [first]
+    assert [message.inbox_id for message in await ledger.dead_letters.listed()] == [second]
+    await ledger.inbox.settle(first, "applied", 7)
+    assert await ledger.dead_letters.asked_for() == []
+    assert await ledger.dead_letters.redrive() == [second]
+    assert await ledger.dead_letters.count() == 0

@@ -23,7 +23,8 @@ STATES = {
     "kill-switch- 1": "e2584b008bc96b03",
     "circuit-breaker 1": "bb7191d371922122",
     "risk-limits 1": "919676dca9b2c6e6",
-    "recon-gate 2": "34be35a6973f2ca8",
+    "recon-gate 3": "f9816a0d33940e2c",
+    "activity- 1": "94c8bfb8b64b38f6",
     "audit- 1": "bcde375ebd4cbacf",
     "lease- 1": "9a0ba4116ac57685",
 }
@@ -32,7 +33,7 @@ TABLES = {
     "fills 1": "d27e92b5ba1fe8bd",
     "positions 1": "31ae88ac43a78e4c",
     "strategy_positions 1": "849001b624a386e0",
-    "breaks 2": "0a116f9c73503789",
+    "breaks 3": "0a116f9c73503789",
 }
 
 

@@ -18,6 +18,7 @@ from gateway.aggregates.position import state as position_state
 from gateway.aggregates.position.events import PositionEvent
 from gateway.aggregates.position.state import Position, lift_quarantine, quarantine, reserve
 from gateway.aggregates.reports import BrokerOrder, ExecutionReport, ReportKind
+from gateway.aggregates.splits import SplitTerms, split
 from gateway.aggregates.vocabulary import (
     SYSTEM,
     ClientOrderId,
@@ -184,8 +185,10 @@ class Desk:
             position_state.adjust(held, qty=Decimal(qty), cost=Decimal(cost), reason="found at the broker"),
         )
 
-    def split(self, symbol: str, ratio: str) -> None:
-        self._move(symbol, position_state.split(self.positions.get(symbol), Decimal(ratio)))
+    def split(self, symbol: str, new: str) -> None:
+        at = self._tick()
+        terms = SplitTerms(activity_id=f"split-{at}", at=at, old=Decimal(1), new=Decimal(new))
+        self._move(symbol, split(self.positions.get(symbol), terms, self.histories.get(symbol, ())))
 
     def next_day(self) -> None:
         self.now += timedelta(days=1)

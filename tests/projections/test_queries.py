@@ -10,7 +10,12 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from gateway.aggregates.recon_gate import BreakOpened, BreakResolved
+from gateway.aggregates.recon_events import (
+    BreakChanged,
+    BreakOpened,
+    BreakResolved,
+    ReconciliationPassed,
+)
 from gateway.aggregates.refusals import LedgerUnavailable, ProjectionBehind
 from gateway.aggregates.vocabulary import Side, Symbol
 from gateway.ledger.catalog import CATALOG
@@ -207,7 +212,16 @@ async def test_breaks_are_listed_while_open_and_kept_when_resolved(database: str
     history = [
         BreakOpened(break_id="b1", symbol=Symbol("AAPL"), broker_value="90", **seen),
         BreakOpened(break_id="b2", symbol=Symbol("MSFT"), broker_value="91", **seen),
-        BreakOpened(break_id="b1", symbol=Symbol("AAPL"), broker_value="80", **(seen | {"at": later})),
+        BreakChanged(break_id="b1", at=OPENING, ledger_value="100", broker_value="80"),
+        ReconciliationPassed(
+            run_id="r1",
+            at=later,
+            marks={},
+            reports_recorded=0,
+            breaks_open=2,
+            orphans_found=0,
+            breaks_seen=("b1",),
+        ),
         BreakResolved(break_id="b2", at=later, action="ignore", reason="known since monday", by="alice"),
     ]
     desk = Desk(appends=[(Uncommitted(stream="recon-gate", event=event),) for event in history])

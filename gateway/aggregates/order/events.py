@@ -107,6 +107,8 @@ class OrderRejected:
     reason: str
     transact_time: datetime | None
     source: ReportSource
+    related_order_id: OrderId | None = None
+    """The order at the broker that stands in its way, where it names one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +166,8 @@ class FillSuperseded:
     exec_id: ExecId
     by_exec_id: ExecId
     qty: Decimal
+    rest_px: Decimal | None = None
+    """What the shares left must have cost for the order's average to stay the broker's; None: as before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +201,14 @@ class CancelRequested:
     at: datetime
     reason: str | None = None
     by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelStuck:
+    """The broker has not confirmed a cancel pending `since`. Somebody must look; no timer ends the order."""
+
+    since: datetime
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +322,7 @@ OrderEvent = (
     | FillBusted
     | FillCorrected
     | CancelRequested
+    | CancelStuck
     | CancelRejected
     | OrderCanceled
     | OrderExpired

@@ -12,6 +12,7 @@ from gateway.aggregates.exact import minus
 from gateway.aggregates.order.events import (
     CancelRejected,
     CancelRequested,
+    CancelStuck,
     ConflictReported,
     FillBusted,
     FillCorrected,
@@ -203,6 +204,14 @@ class OrderFacts:
         return self.standing.newest.broker_status if self.standing.newest else None
 
     @property
+    def cancel_pending_since(self) -> datetime | None:
+        """When the cancel that is pending was asked for, by us or at the broker."""
+        if self.status is not OrdStatus.PENDING_CANCEL:
+            return None
+        pending = self.standing.pending
+        return self.cancel_requested_at if self.cancel_wanted or pending is None else pending.at
+
+    @property
     def filled_at(self) -> datetime | None:
         return self.fills.last_time if self.status is OrdStatus.FILLED else None
 
@@ -242,6 +251,8 @@ class OrderFacts:
                 return changed(
                     self, cancel_wanted=True, cancel_requested_at=event.at, cancel_requested_by=event.by
                 )
+            case CancelStuck():
+                return self._marked("cancel_stuck")
             case _:
                 return self._attempted(event)
 
@@ -308,7 +319,7 @@ class OrderFacts:
         seen = self._at_broker()
         if isinstance(event, CancelRejected):
             standing = self.standing.refuses_cancel(event.transact_time)
-            return changed(seen, standing=standing, cancel_wanted=False)
+            return changed(seen, standing=standing, cancel_wanted=False, marks=seen.marks - {"cancel_stuck"})
         if isinstance(event, OrderReplaced):
             seen = changed(seen, replaced_by=event.replaced_by or self.replaced_by)
             return changed(seen, standing=self.standing.hears(_word(event, OrdStatus.REPLACED)))

@@ -90,10 +90,16 @@ class Fills:
             return None
         return self.executions.get(self.aliases.get(exec_id, exec_id))
 
-    def knows(self, exec_id: ExecId | None) -> bool:
-        return self.root(exec_id) is not None or any(
-            a.exec_id == exec_id for a in self.parked if a.exec_id is not None
-        )
+    def knows(self, exec_id: ExecId) -> bool:
+        """Whether this names an execution that is booked, or is the id of a bust that waits."""
+        waits = any(a.exec_id == exec_id and a.qty is None for a in self.parked)
+        return waits or self.root(exec_id) is not None
+
+    def has_amended(self, exec_id: ExecId | None) -> bool:
+        """Whether this is the id of a bust or a correction in force, or of one that waits."""
+        if exec_id is None:
+            return False
+        return exec_id in self.aliases or any(a.exec_id == exec_id for a in self.parked)
 
     def same_place(self, cum_qty: Decimal, qty: Decimal, px: Decimal) -> Execution | None:
         """The live execution with this running total, size and price: the identity without an id."""
@@ -133,13 +139,16 @@ class Fills:
         return tuple(found)
 
     def superseded_by(self, qty: Decimal, cum_qty: Decimal | None) -> Iterator[tuple[Execution, Decimal]]:
-        """The provisional quantity a real execution replaces: inside its own stretch, else oldest first."""
+        """The provisional quantity a real execution replaces: inside its own stretch, else oldest first.
+
+        After a bust or a correction the same stretch is not the same shares any more.
+        """
         left = qty
         for e in self.executions.values():
             if not (e.provisional and e.qty and left):
                 continue
             room = min(e.qty, left)
-            if cum_qty is not None and e.span is not None:
+            if cum_qty is not None and e.span is not None and not self.amended:
                 room = min(room, _measure(_clip([e.span], (minus(cum_qty, qty), cum_qty))))
             if room:
                 left = minus(left, room)
@@ -173,7 +182,8 @@ class Fills:
         execution = self.executions.get(event.exec_id)
         if execution is None:
             return self
-        return self._with(changed(execution, qty=max(ZERO, minus(execution.qty, event.qty))))
+        left = max(ZERO, minus(execution.qty, event.qty))
+        return self._with(changed(execution, qty=left, px=event.rest_px or execution.px))
 
     def amended_by(self, event: FillBusted | FillCorrected) -> Fills:
         amendment = _amendment(event)

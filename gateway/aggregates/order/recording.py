@@ -5,7 +5,14 @@ from __future__ import annotations
 from gateway.aggregates.order.events import OrderEvent
 from gateway.aggregates.order.facts import OrderFacts
 from gateway.aggregates.order.trades import amendment, execution
-from gateway.aggregates.order.words import cancel_rejected, folded, identity, replace_rejected, status
+from gateway.aggregates.order.words import (
+    cancel_rejected,
+    folded,
+    identity,
+    replace_rejected,
+    status,
+    unheard_of,
+)
 from gateway.aggregates.reports import ExecutionReport, ReportKind
 
 
@@ -24,4 +31,4 @@ def record(order: OrderFacts, report: ExecutionReport) -> tuple[OrderEvent, ...]
         case ReportKind.REPLACE_REJECTED:
             return replace_rejected(order, report)
         case ReportKind.UNKNOWN:
-            return ()
+            return unheard_of(order, report)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from gateway.aggregates.exact import minus, times
 from gateway.aggregates.order.events import (
     CancelRequested,
+    CancelStuck,
     GateVerdict,
     OrderAccepted,
     OrderAdopted,
@@ -36,6 +37,7 @@ from gateway.aggregates.vocabulary import (
     EXTERNAL,
     ZERO,
     ClientOrderId,
+    OrderId,
     OrdStatus,
     OrdType,
     ReportSource,
@@ -150,12 +152,25 @@ class Order(OrderFacts):
         )
 
     def reject(
-        self, code: str | None, reason: str, transact_time: datetime | None, source: ReportSource
+        self,
+        code: str | None,
+        reason: str,
+        transact_time: datetime | None,
+        source: ReportSource,
+        related_order_id: OrderId | None = None,
     ) -> Events:
         """The broker's verdict. The answer to a POST says nothing about an attempt it may already hold."""
         if source is ReportSource.REPLY and not self._open_attempt:
             return ()
-        return (OrderRejected(code=code, reason=reason, transact_time=transact_time, source=source),)
+        return (
+            OrderRejected(
+                code=code,
+                reason=reason,
+                transact_time=transact_time,
+                source=source,
+                related_order_id=related_order_id,
+            ),
+        )
 
     def not_send(self, code: str, reason: str) -> Events:
         """Proved: no byte of this attempt reached the broker. Void once the attempt was unknown."""
@@ -187,6 +202,13 @@ class Order(OrderFacts):
         if self.status.is_terminal or self.is_parent or self.status is OrdStatus.PENDING_CANCEL:
             return ()
         return (CancelRequested(at=at, reason=reason),)
+
+    def note_stuck_cancel(self, at: datetime, patience: timedelta) -> Events:
+        """Say once that a cancel has been pending for too long; it stays pending."""
+        since = self.cancel_pending_since
+        if since is None or at - since < patience or "cancel_stuck" in self.marks:
+            return ()
+        return (CancelStuck(since=since, at=at),)
 
     def adopt(self, strategy_id: StrategyId, reason: str, *, at: datetime, by: str) -> Events:
         """From now on the orphan is the strategy's. Raises IdempotencyConflict when resolved otherwise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -17,6 +18,7 @@ from gateway.aggregates.order.events import (
     Trade,
 )
 from gateway.aggregates.order.facts import OrderFacts
+from gateway.aggregates.order.fills import Execution
 from gateway.aggregates.order.words import folded, reported_time, status
 from gateway.aggregates.reports import ExecutionReport, ReportKind
 from gateway.aggregates.vocabulary import ExecId, ReportSource
@@ -104,7 +106,7 @@ def _twin(order: OrderFacts, report: ExecutionReport, qty: Decimal, px: Decimal)
 def _booked(order: OrderFacts, report: ExecutionReport, exec_id: ExecId, qty: Decimal, px: Decimal) -> Events:
     """A new real execution: it takes the place of provisional quantity, and wakes what waited for it."""
     superseded = tuple(
-        FillSuperseded(exec_id=old.exec_id, by_exec_id=exec_id, qty=part)
+        FillSuperseded(exec_id=old.exec_id, by_exec_id=exec_id, qty=part, rest_px=_rest_px(old, part, px))
         for old, part in order.fills.superseded_by(qty, report.cum_qty)
     )
     trade = Trade(
@@ -117,13 +119,60 @@ def _booked(order: OrderFacts, report: ExecutionReport, exec_id: ExecId, qty: De
     return _with_due(order, (*superseded, _filled(order, trade, report.source)))
 
 
+def _rest_px(old: Execution, part: Decimal, px: Decimal) -> Decimal | None:
+    """The price of what stays inferred once `part` of it turned out to have cost `px`."""
+    left = minus(old.qty, part)
+    if not left:
+        return None
+    implied = ratio(minus(times(old.qty, old.px), times(part, px)), left, _PRICE_PLACES)
+    return implied if implied > 0 else None
+
+
 def _with_due(order: OrderFacts, events: Events) -> Events:
     """The events, and the busts and corrections that waited for an execution among them."""
     order = folded(order, events)
     while (waiting := order.fills.due()) is not None:
-        events = (*events, waiting)
-        order = order.after(waiting)
+        effect = _in_force(order, waiting)
+        events = (*events, *effect)
+        order = folded(order, effect)
     return events
+
+
+def _in_force(order: OrderFacts, event: FillBusted | FillCorrected) -> Events:
+    """A bust or a correction; what was booked under a correction's own id is the execution it corrects.
+
+    A broker lists a corrected execution under its new id, so that it may be heard of before the correction.
+    """
+    if event.parked or isinstance(event, FillBusted) or event.exec_id is None:
+        return (event,)
+    twice = order.fills.executions.get(event.exec_id)
+    if twice is None or not (twice.qty or twice.busted):
+        return (event,)
+    taken_back = FillSuperseded(exec_id=twice.exec_id, by_exec_id=event.ref_exec_id, qty=twice.qty)
+    return (*((taken_back,) if twice.qty else ()), event, *_handed_on(twice, event))
+
+
+def _handed_on(twice: Execution, event: FillCorrected) -> Events:
+    """What had become of the booking taken back, for the execution that stands in its place."""
+    if twice.busted:
+        bust = FillBusted(
+            exec_id=None,
+            ref_exec_id=event.ref_exec_id,
+            transact_time=event.transact_time,
+            source=event.source,
+        )
+        return (bust,)
+    if twice.corrected_by is None:
+        return ()
+    time, exec_id = twice.corrected_by
+    correction = replace(
+        event,
+        exec_id=ExecId(exec_id) if exec_id else None,
+        last_qty=twice.qty,
+        last_px=twice.px,
+        transact_time=datetime.fromisoformat(time) if time else None,
+    )
+    return (correction,)
 
 
 def _unsized(order: OrderFacts, report: ExecutionReport) -> Events:
@@ -160,7 +209,7 @@ def amendment(order: OrderFacts, report: ExecutionReport) -> Events:
     event = _amending(order, report)
     if event is None:
         return _conflict(order, report, f"{report.event} that names no execution or no terms")
-    if event.exec_id is not None and order.fills.knows(event.exec_id):
+    if order.fills.has_amended(event.exec_id):
         return ()
     booked = order.fills.root(event.ref_exec_id)
     if booked is not None and booked.busted and (event.exec_id is None or isinstance(event, FillBusted)):
@@ -170,7 +219,7 @@ def amendment(order: OrderFacts, report: ExecutionReport) -> Events:
     order = folded(order, words)
     if order.after(event).fills == order.fills:
         return ()
-    return (*words, *_with_due(order, (event,)))
+    return (*words, *_with_due(order, _in_force(order, event)))
 
 
 def _amending(order: OrderFacts, report: ExecutionReport) -> FillBusted | FillCorrected | None:

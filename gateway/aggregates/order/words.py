@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from gateway.aggregates.exact import canonical
 from gateway.aggregates.order.events import (
     CancelRejected,
     OrderCanceled,
@@ -53,6 +54,27 @@ def differences_at_broker(order: OrderFacts, theirs: BrokerOrder) -> tuple[str, 
 
 
 def status(order: OrderFacts, report: ExecutionReport) -> Events:
+    heard = _heard(order, report)
+    order = folded(order, heard)
+    short = _filled_short(order, report)
+    return (*heard, short) if short is not None and _is_news(order, short, report.source) else heard
+
+
+def _filled_short(order: OrderFacts, report: ExecutionReport) -> OrderCanceled | None:
+    """The end of an order the broker calls filled with fewer shares than we asked for, all of them booked."""
+    held = report.order
+    if held is None or _word_of(report) is not OrdStatus.FILLED or order.open_ended:
+        return None
+    if held.filled_qty != order.cum_qty or order.cum_qty >= order.ticket.qty:
+        return None
+    return OrderCanceled(
+        transact_time=reported_time(report),
+        source=report.source,
+        reason=f"filled at the broker with {canonical(held.filled_qty)} shares",
+    )
+
+
+def _heard(order: OrderFacts, report: ExecutionReport) -> Events:
     known = identity(order, report)
     event = _spoken(report)
     if isinstance(event, StatusReported) and known:
@@ -100,10 +122,12 @@ def _is_news(order: OrderFacts, event: OrderEvent, source: ReportSource) -> bool
     """Whether a word is worth an event.
 
     What the broker pushes is kept when it is newer than anything of its kind, so that late arrivals
-    cannot win. A sample that we took ourselves is kept only when it changes what is shown.
+    cannot win. A sample that we took ourselves is kept only when it changes what is shown, or may come to:
+    an end that executions hide for now shows once they are undone.
     """
     after = order.after(event)
-    if _shown(after) != _shown(order):
+    ends = after.standing.closings.keys() != order.standing.closings.keys()
+    if ends or _shown(after) != _shown(order):
         return True
     return source in _PUSHED and after.standing != order.standing
 
@@ -166,6 +190,20 @@ def replace_rejected(order: OrderFacts, report: ExecutionReport) -> Events:
     )
     known = identity(order, report)
     return (*known, event) if _is_news(folded(order, known), event, report.source) else known
+
+
+def unheard_of(order: OrderFacts, report: ExecutionReport) -> Events:
+    """An event nobody has seen before: the broker's status word is kept as it came and changes no status."""
+    if report.order is None or report.order.broker_status == order.broker_status:
+        return ()
+    event = StatusReported(
+        broker_status=report.order.broker_status,
+        status=None,
+        transact_time=reported_time(report),
+        source=report.source,
+        reason=report.event,
+    )
+    return (event,) if _is_news(order, event, report.source) else ()
 
 
 def folded(order: OrderFacts, events: Iterable[OrderEvent]) -> OrderFacts:

@@ -119,9 +119,16 @@ class PositionAdjusted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionSplit:
-    """`ratio` new shares for one old. Cost stays."""
+    """`new` shares for every `old` that were held at the instant `at`; cost stays. The account got `added`.
 
-    ratio: Decimal
+    Without an instant it splits what had been booked by then.
+    """
+
+    activity_id: str
+    at: datetime | None
+    old: Decimal
+    new: Decimal
+    added: Decimal
     account: Book
     strategies: tuple[tuple[StrategyId, Book], ...]
 

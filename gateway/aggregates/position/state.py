@@ -186,22 +186,6 @@ def accept_broker(position: Position | None, *, qty: Decimal, avg_px: Decimal, r
     return adjust(held, qty=change, cost=cost, reason=reason)
 
 
-def split(position: Position | None, ratio: Decimal) -> Events:
-    """`ratio` new shares for one old, in every book. Resting orders are not touched."""
-    if position is None or ratio == 1:
-        return ()
-    return (
-        PositionSplit(
-            ratio=ratio,
-            account=cost_basis.split(position.account, ratio),
-            strategies=tuple(
-                (strategy_id, cost_basis.split(book, ratio))
-                for strategy_id, book in sorted(position.strategies.items())
-            ),
-        ),
-    )
-
-
 def exposure(position: Position, side: Side, qty: Decimal) -> Decimal:
     """The worst case on one side if `qty` more rests there: positive is towards that side's limit."""
     if side is Side.BUY:
