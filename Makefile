@@ -11,7 +11,7 @@ PG15 ?= /usr/lib/postgresql/15/bin
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-pg15 check format lock docs bench clean
+.PHONY: help demo run test cover test-pg15 chaos check format lock docs bench clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,8 +25,16 @@ run: $(VENV)/.run ## Start the gateway; with nothing configured, on embedded ser
 test: $(VENV)/.dev ## Run all tests against real servers from wheels
 	$(PYTEST)
 
+cover: $(VENV)/.dev ## Run all tests, and hold the branches they take against the floors
+	$(PYTEST) --cov --cov-report=
+	$(BIN)/coverage json -q -o .coverage.json
+	$(BIN)/python tests/floors.py .coverage.json
+
 test-pg15: $(VENV)/.dev ## Run all tests against the machine's Postgres 15
 	GATEWAY_TEST_PG_BIN=$(PG15) $(PYTEST)
+
+chaos: $(VENV)/.run ## Trade while everything goes wrong, then compare the books (MINUTES=2, SEED=)
+	$(BIN)/gateway chaos --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED))
 
 check: $(VENV)/.dev ## Check format, style, types, imports and shape
 	$(BIN)/ruff format --check

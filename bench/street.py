@@ -26,6 +26,7 @@ from gateway.aggregates.vocabulary import ActorKind
 from gateway.api.tokens import mint
 from gateway.ledger import migrate
 from gateway.main import wiring
+from gateway.main.keys import signing_key
 from gateway.settings import load_settings
 from tests.kit.exchange import Exchange
 
@@ -148,7 +149,7 @@ def _token(variables: Mapping[str, str], kind: ActorKind, sub: str) -> str:
         life=timedelta(hours=1),
         now=clock.now(),
         rules=wiring.token_rules(settings, clock),
-        signing_key=wiring.signing_key(settings),
+        signing_key=signing_key(settings),
         kind=kind,
     )
 

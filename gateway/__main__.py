@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 from pathlib import Path
 from typing import Annotated, Final, Literal, NoReturn
@@ -30,6 +31,8 @@ Source = Literal["recorded", "synthetic"]
 SourceOption = Annotated[Source, typer.Option(help="Prices: real daily bars, or invented ones.")]
 SeedOption = Annotated[int, typer.Option(help="Makes invented chances repeatable.")]
 SpeedOption = Annotated[int, typer.Option(min=1, help="Seconds of trading in a second of the clock.")]
+AttachedOption = Annotated[bool, typer.Option("--attached", hidden=True)]
+"""End when standard input ends: for whoever starts us and must not leave us behind."""
 
 
 def main() -> None:
@@ -82,7 +85,7 @@ def run(source: SourceOption = "recorded", speed: SpeedOption = 60) -> None:
 
 
 @app.command(rich_help_panel="Run it")
-def serve() -> None:
+def serve(attached: AttachedOption = False) -> None:
     """Serve the API, configured by environment variables alone (docs/settings.md).
 
     Examples:
@@ -90,10 +93,13 @@ def serve() -> None:
     - `DATABASE_URL=postgresql://… REDIS_URL=redis://… gateway serve`
     - `gateway doctor && gateway serve`
     """
+    from gateway.cli.attached import end_with_parent
     from gateway.cli.endings import explained
     from gateway.cli.serve import serve as serve_gateway
     from gateway.settings import load_settings
 
+    if attached:
+        end_with_parent()
     with explained():
         serve_gateway(load_settings(os.environ))
 
@@ -127,6 +133,7 @@ def paper(
     ] = "recorded",
     seed: SeedOption = 0,
     speed: SpeedOption = 60,
+    attached: AttachedOption = False,
 ) -> None:
     """Run the paper exchange alone: a local server that speaks Alpaca's API, for any client of Alpaca.
 
@@ -135,8 +142,11 @@ def paper(
     - `gateway paper --port 9000`
     - `ALPACA_BASE_URL=http://127.0.0.1:9000 DRY_RUN=false … gateway serve`
     """
+    from gateway.cli.attached import end_with_parent
     from gateway.paper.app import serve as serve_exchange
 
+    if attached:
+        end_with_parent()
     serve_exchange(host, port, directory, seed=seed, speed=speed, source=source)
 
 
@@ -183,6 +193,34 @@ def replay(
 
     with explained() as console:
         asyncio.run(replay_stream(surroundings(), console, name, upto=to))
+
+
+@app.command(rich_help_panel="Prove it")
+def chaos(
+    seed: Annotated[int | None, typer.Option(help="Repeats a run; default: a new one, printed.")] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long things go wrong.")] = 2.0,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave logs and data where they are.")] = False,
+) -> None:
+    """Trade while everything goes wrong, then hold every book against the exchange's, to the last digit.
+
+    Starts its own Postgres, Valkey, exchange and gateway in a temporary folder. Three strategies and an
+    operator trade; the exchange has every fault it knows, every process is killed with -9 or put to sleep.
+    Then the faults stop, the desk heals within 90 seconds, and fifteen invariants are checked. The same seed
+    asks for the same and breaks the same, at the same second. Ends with status 1 and a line to repeat it when
+    anything differs that no open break names.
+
+    Examples:
+
+    - `gateway chaos --minutes 0.5`
+    - `gateway chaos --seed 17 --minutes 2`
+    - `gateway chaos --seed 17 --keep` leaves the logs of every process to read
+    """
+    from gateway.chaos.run import perform
+    from gateway.cli.endings import explained
+
+    with explained() as console:
+        chosen = secrets.randbelow(1_000_000) if seed is None else seed
+        perform(console, seed=chosen, minutes=minutes, keep=keep)
 
 
 @app.command(rich_help_panel="Prove it")
@@ -249,6 +287,27 @@ def reconcile(
 
 
 @app.command(rich_help_panel="Run it")
+def inbox(
+    action: Annotated[Literal["list", "redrive"], typer.Argument(help="Look, or have them recorded.")],
+    ids: Annotated[list[int] | None, typer.Argument(help="Numbers to redrive; none means all.")] = None,
+) -> None:
+    """The broker's messages nobody could record: look at them, or let the running gateway try again.
+
+    Examples:
+
+    - `gateway inbox list`
+    - `gateway inbox redrive 17 18`
+    """
+    from gateway.cli.endings import explained
+    from gateway.cli.inbox import redrive, show
+    from gateway.cli.surroundings import surroundings
+
+    with explained() as console:
+        found = surroundings()
+        asyncio.run(show(found, console) if action == "list" else redrive(found, console, ids or []))
+
+
+@app.command(rich_help_panel="Run it")
 def token(
     sub: Annotated[str, typer.Option(help="Who it is for.")],
     role: Annotated[str, typer.Option(help="viewer, researcher, operator, admin or auditor.")] = "viewer",
@@ -269,6 +328,44 @@ def token(
     with explained():
         named = [name.strip() for name in strategies.split(",") if name.strip()]
         typer.echo(mint_token(surroundings(), sub=sub, role=role, strategies=named, seconds=ttl))
+
+
+@app.command(rich_help_panel="Run it")
+def issuer(
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 0,
+) -> None:
+    """Stand in for the issuer of second factors, in dev and test; prints the variables that name it.
+
+    `gateway run` starts one of its own. Flatten-all needs a token of it: `gateway id-token`.
+
+    Examples:
+
+    - `gateway issuer --port 9100`
+    """
+    from gateway.cli.endings import explained
+    from gateway.cli.issuer import issue
+    from gateway.settings import load_settings
+
+    with explained() as console:
+        issue(load_settings(os.environ), console, port=port)
+
+
+@app.command(rich_help_panel="Run it")
+def id_token(
+    sub: Annotated[str, typer.Option(help="Who it is for: the subject of the bearer token.")],
+) -> None:
+    """Mint an id token of the local issuer, as after a one-time password, and print it. Fresh for a minute.
+
+    Examples:
+
+    - `ID_TOKEN=$(gateway id-token --sub alice)`
+    """
+    from gateway.cli.endings import explained
+    from gateway.cli.issuer import mint_id_token
+    from gateway.cli.surroundings import surroundings
+
+    with explained():
+        typer.echo(mint_id_token(surroundings(), sub=sub))
 
 
 @app.command(rich_help_panel="Run it")

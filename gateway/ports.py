@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from gateway.aggregates.reports import BrokerOrder, BrokerPosition, ExecutionReport
+from gateway.aggregates.reports import AccountActivity, BrokerOrder, BrokerPosition, ExecutionReport
 from gateway.aggregates.vocabulary import ClientOrderId, OrderId, Side, StrategyId, Symbol, Ticket
 
 
@@ -30,10 +30,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The broker's verdict on this order, verbatim."""
+    """The broker's verdict on this order, verbatim; `related_order_id` stands in its way."""
 
     code: str | None
     message: str
+    related_order_id: OrderId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,14 @@ class FillPage:
     complete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A message of the broker's stream as it came, and when it came, in UTC."""
+
+    raw: bytes
+    received_at: datetime
+
+
 class Broker(Protocol):
     """Every call has a deadline. No call repeats a POST."""
 
@@ -162,6 +171,9 @@ class Broker(Protocol):
 
         Raises BrokerUnreadable.
         """
+
+    async def activities(self, *, after: datetime) -> tuple[AccountActivity, ...]:
+        """What happened to the account without a trade, all pages. Raises BrokerUnreadable."""
 
     async def positions(self) -> tuple[BrokerPosition, ...]:
         """Raises BrokerUnreadable."""

@@ -44,6 +44,11 @@ class GateLog:
         self.entries.append(GateEntry(gate, outcome, detail, at))
 
     @property
+    def is_closed(self) -> bool:
+        """A block ends the walk."""
+        return bool(self.entries) and self.entries[-1].outcome == "block"
+
+    @property
     def names(self) -> list[str]:
         return [entry.gate for entry in self.entries]
 
@@ -138,6 +143,24 @@ class Metrics:
         )
         self.unknown_broker_events = self._counter(
             f"{_P}unknown_broker_events_total", "Events nobody has seen before.", "source"
+        )
+        self.fact_at = self._gauge(
+            f"{_P}last_fact_timestamp", "Unix time at which a source's newest fact was recorded.", "source"
+        )
+        self.order_flags = self._counter(
+            f"{_P}order_flags_total", "Orders the broker treated otherwise than we meant, by flag.", "flag"
+        )
+        self.dead_letters = self._gauge(
+            f"{_P}dead_letters", "Messages kept aside that nobody could record; `gateway inbox` lists them."
+        )
+        self.stream_silences = self._counter(
+            f"{_P}stream_silences_total", "Reconnects forced because polling saw what the stream did not."
+        )
+        self.clock_skew = self._gauge(
+            f"{_P}broker_clock_skew_seconds", "The broker's clock less ours; an alarm from 0.05 either way."
+        )
+        self.cancels_stuck = self._gauge(
+            f"{_P}cancels_stuck", "Orders whose cancel the broker has not confirmed for ten minutes."
         )
         self.stream_connected = self._gauge(f"{_P}stream_connected", "1 while trade updates are read.")
 
@@ -234,25 +257,41 @@ class Metrics:
 
 
 def configure_logging(level: str, **bound: Any) -> None:
-    """One JSON object per line on stdout; `bound` goes into every line (service, version, pod)."""
+    """One JSON object per line on stdout, whoever logs; `bound` is in every line (service, version, pod)."""
+
+    def name_us(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {**bound, **line}
+
+    known: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        name_us,
+        _stamp,
+    ]
+    told: list[structlog.typing.Processor] = [
+        structlog.processors.format_exc_info,
+        structlog.processors.EventRenamer("message"),
+        structlog.processors.JSONRenderer(default=str),
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.format_exc_info,
-            _stamp,
-            structlog.processors.EventRenamer("message"),
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*known, *told],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.bind_contextvars(**bound)
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(), *known],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *told],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)  # libraries: only trouble
+    logging.getLogger("gateway").setLevel(level)
 
 
 def _stamp(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    line["logger"] = line.pop("logger_name", "gateway")
+    line["logger"] = line.pop("logger_name", None) or line.get("logger", "gateway")
     line["timestamp"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return line
 

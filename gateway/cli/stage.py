@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -40,7 +43,10 @@ class StageFailed(CommandFailed):
 
 @dataclass(slots=True, kw_only=True)
 class Program:
-    """One child process, in a session of its own: a Ctrl-C reaches us, and we end it in order."""
+    """One child process, in a session of its own: a Ctrl-C reaches us, and we end it in order.
+
+    Should we be killed, its standard input ends with us, and it ends itself.
+    """
 
     name: str
     log: Path
@@ -49,9 +55,9 @@ class Program:
     def start(self, arguments: list[str], environ: Mapping[str, str]) -> None:
         with self.log.open("ab") as output:
             self.child = subprocess.Popen(
-                [sys.executable, "-m", "gateway", *arguments],
+                [sys.executable, "-m", "gateway", *arguments, "--attached"],
                 env=environ,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -65,13 +71,13 @@ class Program:
         """Signal it and wait; gives its exit status. One that does not listen is killed."""
         if self.child is None:
             return 0
-        with suppress(ProcessLookupError):
+        with self.child:
             self.child.send_signal(by)
-        try:
-            return self.child.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            return self.child.wait()
+            try:
+                return self.child.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                return self.child.wait()
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
         """Raises StageFailed when it ends, or is not ready in time."""
@@ -145,32 +151,60 @@ class Stage:
     def _open_database(self) -> None:
         if "DATABASE_URL" in self.given:
             return
-        programs = self.given.get("GATEWAY_PG_BIN")
-        self._postgres = EmbeddedPostgres.start(
-            self.home / "postgres", programs=Path(programs) if programs else None
-        )
-        migrate.upgrade(self._postgres.url())
-        self.variables["DATABASE_URL"] = self._postgres.url()
+        self.start_database()
+        migrate.upgrade(self.database.url())
+        self.variables["DATABASE_URL"] = self.database.url()
 
     def _open_redis(self) -> None:
         if self.given.keys() & {"REDIS_URL", "REDIS_HOST"}:
             return
-        self._valkey = EmbeddedValkey.start(self.home / "valkey")
-        self.variables["REDIS_URL"] = self._valkey.url
+        self.start_redis()
+        self.variables["REDIS_URL"] = self.redis.url
 
     def _open_broker(self) -> None:
         if self.given.keys() & {"ALPACA_API_KEY_ID", "DRY_RUN"}:
             return
-        port = free_port()
-        url = f"http://{LOCAL}:{port}"
+        url = f"http://{LOCAL}:{free_port()}"
+        self.variables |= {"ALPACA_BASE_URL": url, "DRY_RUN": "false", **LOCAL_KEY}
+        self.start_exchange()
+
+    def start_database(self) -> None:
+        """Start our own Postgres, after a crash too, and wait until it answers."""
+        programs = self.given.get("GATEWAY_PG_BIN")
+        self._postgres = EmbeddedPostgres.start(
+            self.home / "postgres", programs=Path(programs) if programs else None
+        )
+
+    @property
+    def database(self) -> EmbeddedPostgres:
+        """Our own Postgres."""
+        assert self._postgres is not None, "the database was given"
+        return self._postgres
+
+    def start_redis(self) -> None:
+        """Start our own Valkey, after a crash too, and wait until it answers."""
+        self._valkey = EmbeddedValkey.start(self.home / "valkey")
+
+    @property
+    def redis(self) -> EmbeddedValkey:
+        """Our own Valkey."""
+        assert self._valkey is not None, "Redis was given"
+        return self._valkey
+
+    def start_exchange(self) -> None:
+        """Start our own exchange, with all it remembers, and wait until it takes requests."""
         exchange = Program(name="the paper exchange", log=self.home / "exchange.log")
         self._exchange = exchange
-        options = {"port": port, "directory": self.home / "exchange", "source": self.source}
-        options |= {"seed": self.seed, "speed": self.speed}
+        options: dict[str, object] = {"port": urlsplit(self.exchange_url).port, "source": self.source}
+        options |= {"directory": self.home / "exchange", "seed": self.seed, "speed": self.speed}
         arguments = ["paper", *(f"--{name}={value}" for name, value in options.items())]
         exchange.start(arguments, _foreign_environ())
-        exchange.wait_until(lambda: _answers(f"{url}/_ctl/clock"))
-        self.variables |= {"ALPACA_BASE_URL": url, "DRY_RUN": "false", **LOCAL_KEY}
+        exchange.wait_until(lambda: _answers(f"{self.exchange_url}/_ctl/clock"))
+
+    def kill_exchange(self) -> None:
+        """kill -9; what it has told anybody is in its journal."""
+        if self._exchange is not None:
+            self._exchange.end(signal.SIGKILL)
 
     def start_gateway(self) -> None:
         """Start it and wait until it takes requests."""
@@ -183,6 +217,23 @@ class Stage:
         """kill -9: no handler runs, nothing is flushed, nobody is told."""
         if self._gateway is not None:
             self._gateway.end(signal.SIGKILL)
+
+    @contextmanager
+    def gateway_asleep(self) -> Iterator[None]:
+        """SIGSTOP: it holds sockets and locks and does nothing; then it goes on as if nothing had been."""
+        child = self._gateway.child if self._gateway is not None else None
+        if child is None:
+            yield
+            return
+        child.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            child.send_signal(signal.SIGCONT)
+
+    @property
+    def gateway_runs(self) -> bool:
+        return self._gateway is not None and self._gateway.is_running
 
     def watch(self) -> None:
         """Return only when a process of ours has ended by itself; raises StageFailed."""
@@ -202,19 +253,36 @@ class Stage:
                 server.stop()
 
 
+@contextmanager
+def temporary_home(name: str, *, keep: bool = False) -> Iterator[Path]:
+    """A temporary folder that the user of the embedded Postgres may pass through; `keep` leaves it there."""
+    folder = Path(tempfile.mkdtemp(prefix=f"gateway-{name}-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def free_port() -> int:
     with socket.create_server((LOCAL, 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this port; 0 asks for any."""
-    try:
-        socket.create_server((LOCAL, port)).close()
-    except OSError:
-        return False
-    return True
+def is_free(port: int, *, within: float = 0) -> bool:
+    """Whether a server can listen on this port, now or after so many seconds; 0 asks for any."""
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            socket.create_server((LOCAL, port)).close()
+        except OSError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return True
 
 
 def _foreign_environ() -> dict[str, str]:

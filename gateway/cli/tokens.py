@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from gateway.api.tokens import OneKey, TokenRules, installation_secret, mint
-from gateway.settings import ConfigurationErrors, Settings
+from gateway.api.tokens import OneKey, TokenRules, mint
+from gateway.main.keys import signing_key
+from gateway.settings import Settings
 
 
 def mint_token(
@@ -16,7 +17,7 @@ def mint_token(
 
     Raises ConfigurationErrors when there is no key to sign with, ValueError for what no token can say.
     """
-    key = _signing_key(settings)
+    key = signing_key(settings)
     return mint(
         sub=sub,
         role=role,
@@ -31,16 +32,4 @@ def mint_token(
             skew_seconds=settings.clock_skew_seconds,
         ),
         signing_key=key,
-    )
-
-
-def _signing_key(settings: Settings) -> str | bytes:
-    if settings.jwt_hs256_secret is not None:
-        return settings.jwt_hs256_secret.get_secret_value()
-    if settings.jwt_private_key_path is not None:
-        return settings.jwt_private_key_path.read_bytes()
-    if settings.is_relaxed and settings.jwt_algorithm == "HS256":
-        return installation_secret(settings.gateway_home)
-    raise ConfigurationErrors(
-        ["there is no key to sign with: set JWT_PRIVATE_KEY_PATH (RS256, ES256) or JWT_HS256_SECRET (HS256)"]
     )

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from decimal import Decimal
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
-from gateway.cli.stage import LOCAL_KEY, Stage
+from gateway.cli.stage import LOCAL_KEY, Stage, temporary_home
 from gateway.cli.tokens import mint_token
 from gateway.demo import accidents, closing, proofs, trading, unhurried
 from gateway.demo.books import Books
@@ -61,7 +57,10 @@ def perform(console: Console, *, source: str = "recorded", seed: int = 0) -> Non
     """
     show = Show(console)
     show.scene("A desk is set up")
-    with _folder() as home, Stage(home=home, given=SETTINGS, source=source, seed=seed, speed=SPEED) as stage:
+    with (
+        temporary_home("demo") as home,
+        Stage(home=home, given=SETTINGS, source=source, seed=seed, speed=SPEED) as stage,
+    ):
         play = _cast(stage, show)
         accidents.wait_for_gate(play)
         show.say(f"Postgres, Valkey, the exchange ({stage.exchange_url}) and the gateway ({stage.url}).")
@@ -79,17 +78,6 @@ def _prices(source: str) -> str:
     if find_spec("bokeh_sampledata") is None:
         return "The prices are invented: the recorded ones come with the extra `demo`."
     return "The prices are recorded ones, from September 2008."
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """A temporary folder that the user of the embedded Postgres may pass through."""
-    folder = Path(tempfile.mkdtemp(prefix="gateway-demo-"))
-    folder.chmod(0o711)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _cast(stage: Stage, show: Show) -> Play:

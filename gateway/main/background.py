@@ -80,4 +80,5 @@ class Background:
 
     def _set(self, name: str, state: str, message: str | None = None) -> None:
         self.standings[name] = Standing(state, self.now(), message)
+        _log.info("background task", task=name, outcome=state)
         self.metrics.task_up.labels(task=name).set(1 if state == "running" else 0)

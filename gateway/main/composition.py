@@ -35,6 +35,7 @@ from gateway.commands.receive import Receive
 from gateway.commands.record_report import RecordReport
 from gateway.commands.resolve_unknown import ResolveUnknown
 from gateway.commands.submit_order import SubmitOrder
+from gateway.commands.watch_clock import WatchClock
 from gateway.ledger.catalog import CATALOG
 from gateway.ledger.ledger import Ledger
 from gateway.main import wiring
@@ -42,6 +43,7 @@ from gateway.main.background import Background
 from gateway.main.differences import differences
 from gateway.main.health import Watch
 from gateway.main.manual import manual_desk, second_factor
+from gateway.main.reconciling import reconciliation_pass
 from gateway.main.slicing import slicing
 from gateway.ports import MirrorUnavailable
 from gateway.projections.audit import Report, verify
@@ -50,7 +52,6 @@ from gateway.projections.engine import Projections
 from gateway.projections.queries.positions import account_holdings
 from gateway.projections.snapshot import ReadTables
 from gateway.projections.verify import verify_projections
-from gateway.reconcile.backfill import Backfill
 from gateway.reconcile.loop import Reconciler
 from gateway.reconcile.run import Pass
 from gateway.reconcile.shadow import ShadowLedger
@@ -94,7 +95,9 @@ class Gateway:
 
     def _build(self) -> None:
         settings, clock, metrics = self.settings, self.clock, self.metrics
-        self.ledger = Ledger(self.database, CATALOG, build=__version__)
+        self.ledger = Ledger(
+            self.database, CATALOG, build=__version__, decided_again=metrics.append_conflicts.inc
+        )
         self.projections = Projections(url=self.read_database, log=self.ledger.log, projections=PROJECTIONS)
         self.read = ReadTables(self.database, size=settings.db_pool_max_size)
         self.link = RedisLink(wiring.redis_url(settings), timeout=settings.redis_timeout_seconds)
@@ -110,11 +113,15 @@ class Gateway:
             interpret=interpret,
             record_report=self.record_report,
         )
-        self.outcome = RecordOutcome(
-            ledger=self.ledger, broker=self.broker, clock=clock, notice_gap=self.fill_gap.notice
-        )
         self.cancel_order = CancelOrder(
             ledger=self.ledger, broker=self.broker, clock=clock, record_report=self.record_report
+        )
+        self.outcome = RecordOutcome(
+            ledger=self.ledger,
+            broker=self.broker,
+            clock=clock,
+            cancel_order=self.cancel_order,
+            notice_gap=self.fill_gap.notice,
         )
         self.audit = Audit(ledger=self.ledger, clock=clock, metrics=metrics)
         metrics.dry_run.set(1 if settings.dry_run else 0)
@@ -202,7 +209,6 @@ class Gateway:
             clock=self.clock,
             metrics=self.metrics,
             outcome=self.outcome,
-            cancel_order=self.cancel_order,
             in_flight=lambda: self.submit_order.in_flight,
             grace=timedelta(seconds=settings.reconciliation_submitted_unconfirmed_grace_seconds),
             broker_deadline=timedelta(seconds=settings.broker_deadline_seconds),
@@ -225,9 +231,6 @@ class Gateway:
         if settings.dry_run:
             return None
 
-        async def keep(frame: bytes) -> None:
-            await self.receive(ReportSource.STREAM, frame, correlation_id="trade-updates")
-
         async def repair() -> None:
             self.reconciler.wake()
 
@@ -235,7 +238,7 @@ class Gateway:
             wiring.secret(settings.alpaca_api_key_id),
             wiring.secret(settings.alpaca_api_secret_key),
             settings.alpaca_stream_url,
-            on_frame=keep,
+            on_frames=self.receive.frames,
             on_connected=repair,
             clock=self.clock,
         )
@@ -252,7 +255,9 @@ class Gateway:
             background=self.background,
             ledger=self.ledger.log.head,
             mirror=self.link.ping,
-            broker=None if self.settings.dry_run else self.broker.clock,
+            broker=None
+            if self.settings.dry_run
+            else WatchClock(broker=self.broker, clock=self.clock, metrics=self.metrics),
             projection_failures=lambda: self.projections.failures,
             ledger_ailments=lambda: self.ledger.ailments,
             stream_connected=None
@@ -267,28 +272,21 @@ class Gateway:
     def _pass(self, ledger: Ledger | ShadowLedger, metrics: Metrics) -> Pass:
         """The parts of a reconciliation pass over the ledger or its shadow."""
         target = cast(Ledger, ledger)
-        fill_gap = self.fill_gap
+        fill_gap, door = self.fill_gap, self.record_report
         if isinstance(ledger, ShadowLedger):
             fill_gap = FillGap(
                 ledger=target, broker=self.broker, clock=self.clock, settle_window=SETTLE_WINDOW
             )
-        door = self._door_for_facts(target, metrics, fill_gap)
-        return Pass(
+            door = self._door_for_facts(target, metrics, fill_gap)
+        return reconciliation_pass(
+            self.settings,
+            self.clock,
             ledger=target,
             broker=self.broker,
-            clock=self.clock,
             metrics=metrics,
             record_report=door,
             fill_gap=fill_gap,
-            backfill=Backfill(
-                ledger=target,
-                broker=self.broker,
-                clock=self.clock,
-                record_report=door,
-                rules=wiring.backfill_rules(self.settings),
-            ),
             holdings=self._holdings,
-            rules=wiring.reconcile_rules(self.settings),
             in_flight=lambda: self.submit_order.in_flight,
         )
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from gateway.aggregates.recon_gate import BREAK_KINDS, ReconGate
+from gateway.aggregates.differences import BREAK_KINDS
+from gateway.aggregates.recon_gate import ReconGate
 from gateway.aggregates.refusals import LedgerUnavailable, ProjectionBehind
 from gateway.aggregates.vocabulary import Symbol
 from gateway.api.valuation import total_unrealized, valued

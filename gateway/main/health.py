@@ -13,7 +13,9 @@ from prometheus_client import Gauge
 from gateway.api.desk import Component, Health, Readiness
 from gateway.main.background import Background
 from gateway.ports import Clock
-from gateway.telemetry import Metrics
+from gateway.telemetry import Metrics, log
+
+_log = log("gateway.health")
 
 ASK_AGAIN_SECONDS: Final = {"alpaca": 15.0}
 """A second for what is ours; the broker counts our requests."""
@@ -119,7 +121,10 @@ class Watch:
             up = True
         except Exception as error:  # noqa: BLE001 - whatever it raises, it is not up
             up, message = False, type(error).__name__
-        since = known.since if known is not None and known.up is up else self.clock.now()
+        changed = known is None or known.up is not up
+        if changed:
+            _log.info("component", component=name, outcome="up" if up else "down", error=message)
+        since = self.clock.now() if changed or known is None else known.since
         self._known[name] = _Known(up, since, message, now)
         self._gauges()[name].set(1 if up else 0)
         return up

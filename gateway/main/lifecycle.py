@@ -24,6 +24,7 @@ from gateway.ledger import migrate
 from gateway.ledger.envelope import Cause
 from gateway.main.composition import DRAIN_SECONDS, Gateway
 from gateway.main.gauges import Gauges
+from gateway.main.http_protocol import BoundedHttp
 from gateway.main.watching import WATCHERS, start_watching
 from gateway.ports import BrokerUnreadable, MirrorUnavailable
 from gateway.settings import Settings
@@ -33,6 +34,7 @@ _log = log("gateway.main")
 
 LEDGER_PATIENCE_SECONDS: Final = 30.0
 GAP_CHECK_SECONDS: Final = 1.0
+CHASERS: Final = ("reconciliation", "resolver", "gaps", "inbox")
 FIRST_LOOK_UP_SECONDS: Final = 0.5
 EXIT_LEDGER: Final = 3
 
@@ -86,7 +88,7 @@ class Lifecycle:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await gateway.submit_order.drain()
         self._shutdown("routes_drain")
-        await gateway.background.stop("reconciliation", "resolver", "cancels", "gaps", "inbox", *WATCHERS)
+        await gateway.background.stop(*CHASERS, *WATCHERS)
         await gateway.reconciler.stop()
         self._shutdown("reconciliation_stop")
         await gateway.background.stop("slice_releaser")
@@ -211,7 +213,6 @@ class Lifecycle:
             return
         background.keep("reconciliation", self._reconcile)
         background.keep("resolver", lambda: self._leading("resolver", self._resolve))
-        background.every("cancels", settings.resolver_interval_seconds, gateway.resolver.repeat_cancels)
         background.every("gaps", GAP_CHECK_SECONDS, lambda: gateway.fill_gap.run_once(gateway.record_report))
 
     async def _resolve(self) -> None:
@@ -292,6 +293,10 @@ async def _serve(gateway: Gateway) -> None:
             gateway.app(),
             host=gateway.settings.http_host,
             port=gateway.settings.http_port,
+            http=BoundedHttp,
+            ws="none",
+            proxy_headers=False,  # the application's own rule is TRUSTED_PROXY_HOSTS
+            server_header=False,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=int(DRAIN_SECONDS),

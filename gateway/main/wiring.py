@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -24,20 +23,20 @@ from gateway.aggregates.vocabulary import StrategyId
 from gateway.api.deps import About
 from gateway.api.rate_limit import rate_rules
 from gateway.api.service_headers import ServiceRules
-from gateway.api.tokens import OneKey, PublishedKeys, TokenRules, installation_secret
+from gateway.api.tokens import OneKey, PublishedKeys, TokenRules
 from gateway.api.webhook_signature import WebhookRules
 from gateway.commands.gates.walk import RiskRules
+from gateway.main.keys import signing_key
 from gateway.ports import Broker, Clock, MarketData, RateRule
-from gateway.reconcile.backfill import BackfillRules
-from gateway.reconcile.run import ReconcileRules
 from gateway.settings import Settings
 from gateway.settings.variables import is_local
-from gateway.telemetry import Metrics
+from gateway.telemetry import Metrics, log
+
+_log = log("gateway.broker")
 
 LOCAL_REQUESTS_PER_MINUTE: Final = 1_000_000
 """A broker on this machine has no budget to protect; Alpaca's is 200 a minute for the whole account."""
 ALPACA_REQUESTS_PER_MINUTE: Final = 180
-ACTIVITY_OVERLAP: Final = timedelta(hours=25)
 
 
 def secret(value: SecretStr | None) -> str:
@@ -89,25 +88,6 @@ def risk_rules(settings: Settings) -> RiskRules:
     )
 
 
-def reconcile_rules(settings: Settings) -> ReconcileRules:
-    return ReconcileRules(
-        overlap=timedelta(seconds=settings.reconciliation_overlap_seconds),
-        tolerance=timedelta(seconds=settings.reconciliation_break_tolerance_seconds),
-        max_lookups=settings.reconciliation_max_lookups,
-        backfill=settings.alpaca_fills_backfill_enabled,
-        pod=settings.pod_name,
-    )
-
-
-def backfill_rules(settings: Settings) -> BackfillRules:
-    return BackfillRules(
-        overlap=ACTIVITY_OVERLAP,
-        first_lookback=timedelta(hours=settings.alpaca_fills_backfill_initial_lookback_hours),
-        page_size=settings.alpaca_fills_backfill_page_size,
-        max_pages=settings.alpaca_fills_backfill_max_pages,
-    )
-
-
 def limits(settings: Settings) -> dict[str, RateRule]:
     return rate_rules(
         submits=settings.order_submit_rate_limit,
@@ -154,8 +134,13 @@ def market_data(settings: Settings, clock: Clock, link: RedisLink, metrics: Metr
 
 
 def _counted(metrics: Metrics) -> Callable[[str, str], None]:
-    """Every call to Alpaca, by operation and by how it ended."""
-    return lambda operation, status: metrics.broker_calls.labels(operation=operation, status=status).inc()
+    """Every call to Alpaca, by operation and by how it ended: counted, and a line in the log."""
+
+    def ended(operation: str, status: str) -> None:
+        metrics.broker_calls.labels(operation=operation, status=status).inc()
+        _log.info("broker call", operation=operation, outcome=status)
+
+    return ended
 
 
 def _alpaca_prices(settings: Settings, clock: Clock, metrics: Metrics) -> AlpacaMarketData:
@@ -193,15 +178,6 @@ def _verification_key(settings: Settings) -> str | bytes:
     if settings.jwt_public_key_path is not None:
         return Path(settings.jwt_public_key_path).read_bytes()
     return signing_key(settings)
-
-
-def signing_key(settings: Settings) -> str | bytes:
-    """What tokens are minted with: the private key, the shared secret, or this installation's own."""
-    if settings.jwt_private_key_path is not None and settings.jwt_algorithm != "HS256":
-        return Path(settings.jwt_private_key_path).read_bytes()
-    if settings.jwt_hs256_secret is not None:
-        return secret(settings.jwt_hs256_secret)
-    return installation_secret(settings.gateway_home)
 
 
 def service_rules(settings: Settings) -> ServiceRules:

@@ -14,7 +14,9 @@ from gateway.api.tokens import OneKey, TokenRules, principal_from
 from gateway.cli.stage import free_port
 from tests.cli.conftest import Gateway
 
-COMMANDS = sorted(command.callback.__name__ for command in app.registered_commands if command.callback)
+COMMANDS = sorted(
+    command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback
+)
 READERS = ("follow", "replay", "verify", "rebuild")
 
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 
 import httpx2
 
@@ -24,19 +25,35 @@ def order_as_printed(shown: str) -> httpx2.Response:
     return httpx2.post(url, content=body, headers=headers, timeout=30)
 
 
+def flatten_as_documented(desk: Terminal, port: int) -> httpx2.Response:
+    """From another shell, with a token and a second factor minted there."""
+    token = said(desk, "token", "--sub", "alice", "--role", "operator", "--strategies", "alpha_baseline")
+    body = {
+        "reason": "leaving before the announcement",
+        "requested_by": "alice",
+        "requested_at": datetime.now(UTC).isoformat(),
+        "id_token": said(desk, "id-token", "--sub", "alice"),
+    }
+    url = f"http://127.0.0.1:{port}/api/v1/positions/flatten-all"
+    return httpx2.post(url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+
 def follow(desk: Terminal) -> str:
     """What another shell sees that knows nothing but the folder."""
-    home = str(desk.folder / "home")
-    arguments = ["follow", "--after", "0", "--topic", "order.filled", "-n", "1"]
-    followed = subprocess.run(
+    return said(desk, "follow", "--after", "0", "--topic", "order.filled", "-n", "1")
+
+
+def said(desk: Terminal, *arguments: str) -> str:
+    """What a command prints in another shell."""
+    done = subprocess.run(
         [sys.executable, "-m", "gateway", *arguments],
-        env={"GATEWAY_HOME": home},
+        env={"GATEWAY_HOME": str(desk.folder / "home")},
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,
         check=True,
     )
-    return followed.stdout
+    return done.stdout.strip()
 
 
 def test_a_desk_stands_until_ctrl_c_and_leaves_nothing_running() -> None:
@@ -46,6 +63,8 @@ def test_a_desk_stands_until_ctrl_c_and_leaves_nothing_running() -> None:
         answer = order_as_printed(desk.read_until("Ctrl-C stops everything"))
         assert (answer.status_code, answer.json()["message"]) == (200, "Order submitted")
         assert "symbol=AAPL side=buy" in follow(desk)
+        flattened = flatten_as_documented(desk, port)
+        assert (flattened.status_code, flattened.json()["status"]) == (200, "flattening"), flattened.text
         assert desk.interrupt() == 130
         assert desk.processes_left == []
         assert is_free(port)
@@ -66,3 +85,21 @@ def test_a_port_that_is_taken_is_said_before_anything_starts() -> None:
             assert desk.process.wait(PATIENCE_SECONDS) == 1
             assert f"port {port} is taken" in desk.shown
             assert desk.files_left == []
+
+
+def test_a_desk_that_was_killed_leaves_no_gateway_and_no_exchange_and_starts_again() -> None:
+    """Its servers are taken over where they still run; its orders are all there."""
+    variables = {"GATEWAY_HOME": "home", "HTTP_PORT": str(free_port())}
+    with terminal("run", "--source", "synthetic", **variables) as desk:
+        assert order_as_printed(desk.read_until("Ctrl-C stops everything")).status_code == 200
+        desk.process.kill()
+        desk.process.wait()
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while any("gateway serve" in line or "gateway paper" in line for line in desk.processes_left):
+            assert time.monotonic() < give_up, desk.processes_left
+            time.sleep(0.05)
+        desk.start("run", "--source", "synthetic", **variables)
+        assert order_as_printed(desk.read_until("Ctrl-C stops everything")).status_code == 200
+        assert "symbol=AAPL side=buy" in follow(desk)
+        assert desk.interrupt() == 130
+        assert desk.processes_left == []

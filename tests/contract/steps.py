@@ -57,3 +57,18 @@ async def quarantined(house: House) -> list[dict[str, Any]]:
 
 async def streams_written_after(house: House, position: int) -> set[str]:
     return {event.stream for event in await house.gateway.ledger.log.read(position, 1000)}
+
+
+def metric(house: House, name: str, **labels: str) -> float:
+    """A metric of this gateway as it stands; 0 for one that was never touched."""
+    return house.gateway.metrics.registry.get_sample_value(f"execution_gateway_{name}", labels) or 0
+
+
+async def told(house: House, client_order_id: str, name: str) -> list[Any]:
+    """The events of one name on an order's stream."""
+    events = await house.gateway.ledger.log.read(0, 10_000, stream=f"order-{client_order_id}")
+    return [recorded.event for recorded in events if recorded.name == name]
+
+
+async def flags(house: House, client_order_id: str) -> set[str]:
+    return set((await house.order(client_order_id))["flags"])

@@ -78,7 +78,7 @@ async def test_missed_executions_realize_and_every_view_of_it_agrees(house: Hous
     assert sum(Decimal(fill["realized_pl"]) for fill in fills) == Decimal("10.02")
 
 
-async def test_a_backfill_cut_off_by_its_limit_goes_on_where_it_stopped(
+async def test_trap_25_a_backfill_cut_off_by_its_limit_goes_on_where_it_stopped(
     create_test_app: CreateTestApp,
 ) -> None:
     async with create_test_app(environment=ONE_AT_A_TIME) as house:
@@ -122,11 +122,14 @@ async def test_the_request_is_on_record_with_its_actor(house: House) -> None:
     assert (event.lookback_hours, event.recalc_all_trades, asked.actor.sub) == (2, True, "alice")
 
 
-async def test_the_endpoints_limit_is_active(create_test_app: CreateTestApp) -> None:
+async def test_trap_5_the_endpoint_answers_its_own_result_and_its_limit_is_active(
+    create_test_app: CreateTestApp,
+) -> None:
     environment = {"RATE_LIMIT_MODE": "enforce", "FILLS_BACKFILL_LIMIT": "1"}
     async with create_test_app(environment=environment) as house:
         first = await house.client.post(PATH)
         assert (first.status_code, first.headers["x-ratelimit-remaining"]) == (200, "0")
+        assert (first.json()["status"], first.json()["result"]["complete"]) == ("ok", True)
         second = await house.client.post(PATH)
         assert (second.status_code, second.json()["code"]) == (429, "rate_limited")
         assert int(second.headers["retry-after"]) >= 1

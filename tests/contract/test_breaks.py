@@ -42,6 +42,7 @@ async def resolve(house: House, entry: dict[str, Any], action: str, reason: str 
 
 
 async def test_a_position_without_orders_is_a_break_with_both_figures_and_an_age(house: House) -> None:
+    """FC:E-02"""
     endow(house, "50", "120")
     entry = await position_break(house)
     assert (entry["symbol"], entry["ledger_value"], entry["broker_value"]) == ("AAPL", "0", "50")
@@ -58,6 +59,7 @@ async def test_a_position_without_orders_is_a_break_with_both_figures_and_an_age
 async def test_accepting_the_broker_adjusts_by_the_difference_at_its_price_and_realizes_nothing(
     house: House,
 ) -> None:
+    """FC:E-02 FC:E-09"""
     endow(house, "50", "120")
     entry = await position_break(house)
     accepted = await resolve(house, entry, "accept_broker")
@@ -85,6 +87,7 @@ async def test_accepting_the_broker_adjusts_by_the_difference_at_its_price_and_r
 
 
 async def test_what_the_broker_lacks_leaves_at_our_own_average(house: House) -> None:
+    """FC:E-09"""
     await traded(house, "buy", "100", "90", name="bought")
     house.exchange.reset(seed=8)
     house.exchange.price("AAPL", "99.99", "100.01")
@@ -123,6 +126,7 @@ async def test_an_ignored_difference_stays_ignored_until_it_changes(house: House
 
 
 async def test_a_break_closes_by_itself_when_the_figures_agree_again(house: House) -> None:
+    """FC:E-03"""
     endow(house, "50", "120")
     await position_break(house)
     endow(house, "-50", "120")
@@ -149,6 +153,7 @@ async def test_an_execution_told_twice_with_another_price_is_a_break_and_the_fir
 
 
 async def test_a_broker_that_cannot_be_read_decides_nothing(house: House) -> None:
+    """FC:D-09"""
     endow(house, "50", "120")
     entry = await position_break(house)
     house.exchange.arm("http.status", match={"path": "/v2/positions"}, times=-1, status=503, body="")

@@ -37,8 +37,9 @@ async def test_a_close_sells_what_is_held_and_walks_the_gates_of_the_way_out(
         assert held_at_exchange(house) == "0"
 
 
-async def test_a_part_is_closed_and_a_repetition_a_minute_later_finds_the_first_order(house: House) -> None:
-    """Known trap 34."""
+async def test_trap_34_a_part_is_closed_and_a_repetition_a_minute_later_finds_the_first_order(
+    house: House,
+) -> None:
     await bought(house)
     body = asked(qty="30", ago=timedelta(minutes=2))
     first = await house.client.post("/api/v1/positions/AAPL/close", json=body)
@@ -217,6 +218,7 @@ async def test_a_broker_that_cannot_be_read_is_not_taken_for_flat(house: House) 
     house.exchange.arm("http.status", match={"method": "GET", "path": "/v2/positions/AAPL"}, status=500)
     response = await close(house)
     assert (response.status_code, response.json()["code"]) == (503, "reconciliation_broker_unavailable")
+    assert response.json()["gate"] == "reduce_only_lock", "the way out passes no reconciliation gate"
     assert house.posts() == 1
 
 

@@ -11,13 +11,12 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from starlette.types import Message
 
 from gateway.api.routes import event_stream
-from gateway.main.lifecycle import _Server
 from tests.contract.steps import resting_order
 from tests.kit.house import House
+from tests.kit.served import served
 
 STREAM = "/api/v1/events/stream"
 
@@ -27,22 +26,6 @@ class Sent:
     id: int
     event: str
     data: Any
-
-
-@asynccontextmanager
-async def served(house: House) -> AsyncIterator[str]:
-    """The house's app behind a real socket; its address."""
-    server = _Server(uvicorn.Config(house.app, port=0, log_config=None, access_log=False))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        house.gateway.phase.draining = True
-        server.should_exit = True
-        await serving
 
 
 @asynccontextmanager

@@ -52,11 +52,6 @@ async def test_breaks_and_connections_are_shown(house: House) -> None:
     assert shown(house, "orphans_open") == 1
     for name in ("database", "redis", "alpaca"):
         await until_shown(house, 1, f"{name}_connection_status")
-    house.exchange.kill()
-    try:
-        await until_shown(house, 0, "alpaca_connection_status")
-    finally:
-        house.exchange.restart()
 
 
 async def test_projections_at_the_head_lag_by_nothing(house: House) -> None:

@@ -18,6 +18,7 @@ from gateway.adapters.system_clock import SystemClock
 from gateway.api.tokens import mint
 from gateway.cli.stage import Stage
 from gateway.main import wiring
+from gateway.main.keys import signing_key
 from gateway.settings import load_settings
 from tests.contract.steps import ORDERS
 from tests.kit.exchange import Exchange
@@ -77,7 +78,7 @@ class Desk:
             life=timedelta(hours=1),
             now=datetime.now(UTC),
             rules=wiring.token_rules(settings, SystemClock()),
-            signing_key=wiring.signing_key(settings),
+            signing_key=signing_key(settings),
         )
 
 
@@ -99,7 +100,7 @@ def desk(database: str, redis_url: str, exchange: Exchange, tmp_path: Path) -> I
 
 
 def test_order_submission_phase3_failure_idempotent_retry(desk: Desk) -> None:
-    """The broker has accepted, nobody here knows it yet, and the process is gone."""
+    """The broker has accepted, nobody here knows it yet, and the process is gone. FC:A-07."""
     desk.exchange.arm("http.hang", match=ORDERS, phase="after", seconds=8)
     with ThreadPoolExecutor(max_workers=1) as aside:
         asked = aside.submit(desk.submit, client_order_id="killed")
@@ -120,7 +121,10 @@ def test_order_submission_phase3_failure_idempotent_retry(desk: Desk) -> None:
 
 
 def test_trap_6_an_order_killed_before_it_left_is_unknown_and_not_pending_for_ever(desk: Desk) -> None:
-    """Nothing is at the broker; until that is proved the order keeps its room and nobody calls it done."""
+    """Nothing is at the broker; until that is proved the order keeps its room and nobody calls it done.
+
+    FC:A-06.
+    """
     desk.exchange.arm("http.hang", match=ORDERS, phase="before", seconds=30)
     with ThreadPoolExecutor(max_workers=1) as aside:
         asked = aside.submit(desk.submit, client_order_id="never-left", qty=1000)
@@ -156,6 +160,7 @@ def test_a_fill_kept_but_not_recorded_is_recorded_after_the_restart(desk: Desk, 
 
 
 def test_what_fills_while_the_process_is_dead_is_booked_after_the_restart(desk: Desk) -> None:
+    """FC:D-01."""
     order = desk.submit(client_order_id="asleep", type="limit", limit_price="90").json()
     desk.wait_for_status("asleep", "new")
     desk.stage.kill_gateway()

@@ -29,6 +29,7 @@ LONG_AGO = "2026-01-02T15:00:00Z"
 
 
 async def test_trap_1_a_fill_older_than_our_acknowledgement_counts_once(house: House) -> None:
+    """FC:B-01."""
     order = await resting_order(house, qty=100)
     first = fill(order, execution_id="x-1", qty="50", price="90", total="50", event="partial_fill")
     second = fill(order, execution_id="x-2", qty="50", price="90", total="100")
@@ -38,6 +39,7 @@ async def test_trap_1_a_fill_older_than_our_acknowledgement_counts_once(house: H
 
 
 async def test_trap_2_a_fill_after_a_cancel_request_thrice_moves_the_position_once(house: House) -> None:
+    """FC:B-09."""
     house.exchange.arm("order.stuck", status="pending_cancel")
     order = await resting_order(house, qty=100)
     canceled = await house.client.post(f"/api/v1/orders/{order['client_order_id']}/cancel")
@@ -49,6 +51,7 @@ async def test_trap_2_a_fill_after_a_cancel_request_thrice_moves_the_position_on
 
 
 async def test_trap_3_a_trade_seen_by_two_sources_is_one_execution(house: House) -> None:
+    """FC:B-03."""
     await traded(house, "buy", "100", "10", name="bought")
     await traded(house, "sell", "100", "12", name="sold")
     for _ in range(2):
@@ -77,6 +80,7 @@ async def test_trap_8_room_is_exactly_the_leaves_of_known_orders(house: House, r
 
 
 async def test_trap_9_a_timeout_after_acceptance_keeps_its_room_and_is_adopted(house: House) -> None:
+    """FC:A-01."""
     house.exchange.arm("http.hang", match=ORDERS, phase="after", seconds=3)
     house.exchange.arm("ws.lose", times=-1)
     response = await house.submit(client_order_id="slow", qty=600, type="limit", limit_price="90")
@@ -87,6 +91,7 @@ async def test_trap_9_a_timeout_after_acceptance_keeps_its_room_and_is_adopted(h
 
 
 async def test_trap_10_an_id_that_must_be_unique_is_looked_up_and_not_rejected(house: House) -> None:
+    """FC:A-03."""
     body = {"code": 40010001, "message": "client_order_id must be unique"}
     house.exchange.arm("http.status_after", match=ORDERS, status=422, body=body)
     response = await house.submit(client_order_id="twice-told", type="limit", limit_price="90")
@@ -304,6 +309,7 @@ async def test_trap_31_of_two_reducing_sells_at_once_one_passes(create_test_app:
 
 
 async def test_trap_32_fractional_fills_are_recorded_exactly(house: House) -> None:
+    """FC:B-18."""
     order = await resting_order(house, qty=1)
     for name, qty, total in (("x-1", "0.4", "0.4"), ("x-2", "0.35", "0.75")):
         body = fill(order, execution_id=name, qty=qty, price="90", total=total, event="partial_fill")

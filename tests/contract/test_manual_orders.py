@@ -28,8 +28,7 @@ async def test_a_manual_order_walks_the_gates_of_an_order_after_its_scope(
         assert response.json()["qty"] == 10
 
 
-async def test_manual_orders_respect_every_limit_of_the_desk(create_test_app: CreateTestApp) -> None:
-    """Known trap 22."""
+async def test_trap_22_manual_orders_respect_every_limit_of_the_desk(create_test_app: CreateTestApp) -> None:
     async with create_test_app() as house:
         refusals = {
             "position_limit_exceeded": {"qty": 1001},
@@ -99,10 +98,9 @@ async def test_a_manual_order_for_a_foreign_strategy_stops_at_its_scope(
         assert half.status_code == 422
 
 
-async def test_changed_thresholds_survive_a_restart_and_hold_in_every_process(
+async def test_trap_35_changed_thresholds_survive_a_restart_and_hold_in_every_process(
     create_test_app: CreateTestApp,
 ) -> None:
-    """Known trap 35."""
     dry_run = {"DRY_RUN": "true"}
     async with create_test_app() as house, create_test_app(environment=dry_run) as beside:
         body = {"default_thresholds": {"max_qty": 50}, "symbol_overrides": {"msft": {"max_qty": 500}}}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.commands.receive import Receive
+from gateway.commands.record_report import RecordReport
 from tests.contract.relay import deliver, fill
 from tests.contract.steps import resting_order
 from tests.kit.house import House
@@ -57,8 +57,7 @@ async def test_a_fact_nobody_can_record_is_kept_aside_and_answered(
         raise RuntimeError("a bug nobody thought of")
 
     order = await resting_order(house)
-    receive: Receive = house.gateway.receive
-    monkeypatch.setattr(receive, "record_report", fail)
+    monkeypatch.setattr(RecordReport, "record", fail)
     response = await deliver(house, fill(order, execution_id="x-1", qty="1", price="90", total="1"))
     assert (response.status_code, response.json()["status"]) == (200, "recorded")
     assert response.json()["disposition"] == "unparsed"

@@ -50,6 +50,7 @@ async def open_breaks(house: House) -> list[dict[str, Any]]:
 
 
 async def test_an_orphan_is_shown_quarantined_and_a_break(house: House) -> None:
+    """FC:E-01"""
     order = await found_orphan(house)
     await reconcile(house)
     (entry,) = await orphans(house)
@@ -79,6 +80,7 @@ async def test_the_list_is_cut_to_status_and_symbol(house: House) -> None:
 
 
 async def test_an_adopted_orphan_gives_later_executions_to_the_strategy(house: House) -> None:
+    """FC:E-01 GT-E1"""
     order = await found_orphan(house)
     fill_at_exchange(house, order, "4", "90")
     await house.until(lambda: holds(house, "4"), what="the first execution")
@@ -115,6 +117,7 @@ async def test_the_same_answer_again_writes_nothing_and_another_one_is_refused(h
 
 
 async def test_a_canceled_orphan_is_closed_on_the_brokers_word(house: House) -> None:
+    """FC:E-01"""
     order = await found_orphan(house)
     house.exchange.arm("order.silent_cancel", times=1)
     asked = await answer(house, order, "cancel")

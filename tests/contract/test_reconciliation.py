@@ -34,6 +34,7 @@ async def executions(house: House) -> list[Any]:
 
 
 async def test_a_fill_the_stream_lost_is_repaired_from_the_activities(house: House) -> None:
+    """FC:D-01 FC:D-06"""
     order = await resting_order(house)
     house.exchange.arm("ws.lose", match=FILLS, times=-1)
     fill_at_exchange(house, order, "4", "90")
@@ -49,6 +50,7 @@ async def test_a_fill_the_stream_lost_is_repaired_from_the_activities(house: Hou
 
 
 async def test_a_second_pass_writes_nothing_outside_its_own_stream(house: House) -> None:
+    """FC:E-08 INV-30"""
     order = await resting_order(house)
     house.exchange.arm("ws.lose", match=FILLS, times=-1)
     fill_at_exchange(house, order, "4", "90")
@@ -96,6 +98,7 @@ async def test_a_fill_no_source_explains_is_inferred_and_later_replaced(house: H
 
 
 async def test_an_order_nobody_here_sent_quarantines_its_symbol_once(house: House) -> None:
+    """FC:E-01"""
     body = {"symbol": "AAPL", "side": "buy", "qty": "3", "type": "market", "time_in_force": "day"}
     house.exchange.ctl("POST", "foreign_order", body)
     await house.until(lambda: holds(house, "3"), what="the foreign fill")
@@ -112,6 +115,7 @@ async def test_an_order_nobody_here_sent_quarantines_its_symbol_once(house: Hous
 
 
 async def test_a_foreign_order_the_stream_never_told_is_found_by_the_pass(house: House) -> None:
+    """FC:E-01"""
     house.exchange.arm("ws.lose", times=-1)
     body = {"symbol": "MSFT", "side": "buy", "qty": "5", "type": "limit", "limit_price": "150"}
     house.exchange.ctl("POST", "foreign_order", body | {"time_in_force": "day"})
@@ -130,6 +134,7 @@ def endow(house: House, qty: str) -> None:
 
 
 async def test_a_difference_becomes_a_break_and_closes_by_itself(house: House) -> None:
+    """FC:E-02 FC:E-03"""
     endow(house, "100")
     assert (await reconcile(house))["breaks_open"] == 0
     assert (await reconcile(house))["breaks_open"] == 1
@@ -154,6 +159,7 @@ async def _takes_orders(house: House) -> bool:
 async def test_a_broker_that_cannot_be_read_closes_nothing_and_proves_nothing(
     house: House, path: str, trouble: dict[str, Any]
 ) -> None:
+    """FC:D-09 FC:F-113"""
     await traded(house, "buy", "10", "100", name="held")
     open_order = await resting_order(house, client_order_id="still-open")
     endow(house, "100")
@@ -173,6 +179,7 @@ async def test_a_broker_that_cannot_be_read_closes_nothing_and_proves_nothing(
 
 
 async def test_an_unreadable_list_of_fills_compares_no_positions(house: House) -> None:
+    """FC:D-09"""
     endow(house, "100")
     house.exchange.arm("http.status", match={"path": "/v2/account/activities*"}, status=500, times=-1)
     for _ in range(3):
@@ -280,6 +287,7 @@ async def test_two_gateways_on_one_ledger_share_its_limits_and_its_orders(
 async def test_of_two_gateways_that_reconcile_at_once_each_fill_is_booked_once(
     create_test_app: CreateTestApp,
 ) -> None:
+    """FC:E-08 FC:F-114"""
     async with create_test_app() as one, create_test_app(standby=True) as other:
         order = await resting_order(one)
         for qty in ("1", "2", "3", "4"):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import time
 from typing import Any
 
 import pytest
@@ -86,6 +89,44 @@ async def test_garbage_in_a_key_refuses_until_the_mirror_is_rebuilt(
     seen = await watch(house, "kill_switch_engaged")
     assert "" not in seen
     assert house.posts() == 0
+
+
+async def test_a_failover_to_a_copy_that_lags_behind_lets_nothing_through(
+    house: House, redis_url: str
+) -> None:
+    """The copy knows neither of the engagement nor of the order that took the room."""
+    with redis.Redis.from_url(redis_url) as server:
+        copy = {key: server.dump(key) for key in server.scan_iter()}
+        await resting_order(house, qty=990)
+        await house.engage_kill_switch()
+        server.flushdb()
+        for key, value in copy.items():
+            server.restore(key, 0, value)
+    assert set(await watch(house, "kill_switch_engaged")) <= REFUSALS
+    await house.disengage_kill_switch()
+    beyond = await house.submit(type="limit", limit_price="90", qty=11)
+    assert (beyond.status_code, beyond.json()["would_be"]) == (422, "1001")
+
+
+async def test_a_redis_that_answers_nobody_is_refused_within_a_second_and_holds_up_nobody_else(
+    create_test_app: CreateTestApp, private_valkey: EmbeddedValkey
+) -> None:
+    """Neither open nor closed: connections are taken and nothing comes back."""
+    as_deployed = {"REDIS_TIMEOUT_SECONDS": "0.15"}
+    async with create_test_app(redis_url=private_valkey.url, environment=as_deployed) as house:
+        os.kill(private_valkey.pid, signal.SIGSTOP)
+        try:
+            started = time.monotonic()
+            assert await refusal(house) == "kill_switch_unavailable"
+            assert time.monotonic() - started < 1
+            refused = asyncio.gather(*(refusal(house) for _ in range(20)))
+            started = time.monotonic()
+            assert (await house.client.get("/api/v1/positions")).status_code == 200
+            assert time.monotonic() - started < 1
+            assert set(await refused) == {"kill_switch_unavailable"}
+        finally:
+            os.kill(private_valkey.pid, signal.SIGCONT)
+        await watch(house, "")
 
 
 async def test_engaging_without_redis_answers_and_holds_once_it_is_back(

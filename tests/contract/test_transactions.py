@@ -40,6 +40,7 @@ async def test_order_submission_position_limit_blocks_order(house: House) -> Non
 
 
 async def test_order_submission_broker_failure_releases_reservation(house: House) -> None:
+    """FC:A-15."""
     house.exchange.arm(
         "http.status",
         match=ORDERS,
@@ -109,6 +110,7 @@ async def _submitted(house: House, client_order_id: str) -> bool:
 
 
 async def test_two_identical_requests_at_once_make_one_order(house: House) -> None:
+    """FC:A-12."""
     answers = await asyncio.gather(*(house.submit(client_order_id="twins") for _ in range(8)))
     assert {answer.status_code for answer in answers} <= {200, 202}
     assert {answer.json()["client_order_id"] for answer in answers} == {"twins"}
@@ -119,6 +121,7 @@ async def test_two_identical_requests_at_once_make_one_order(house: House) -> No
 
 
 async def test_the_same_id_with_another_ticket_is_a_conflict(house: House) -> None:
+    """FC:A-11."""
     await house.submit(client_order_id="taken")
     other = await house.submit(client_order_id="taken", qty=11)
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
@@ -150,7 +153,10 @@ async def test_an_order_that_closed_unsent_is_tried_again(house: House) -> None:
 
 
 async def test_a_duplicate_answer_leads_to_a_look_up(house: House) -> None:
-    """The broker took the order; our connection broke; a stale answer says duplicate: adopt, never reject."""
+    """The broker took the order; our connection broke; a stale answer says duplicate: adopt, never reject.
+
+    FC:A-03.
+    """
     house.exchange.arm(
         "http.status_after",
         match=ORDERS,
@@ -208,6 +214,7 @@ async def test_reconciliation_cas_conflict_no_data_loss(house: House) -> None:
 
 
 async def test_an_order_proved_absent_gives_its_room_back(create_test_app: CreateTestApp) -> None:
+    """FC:A-02."""
     async with create_test_app(environment=SHORT_GRACE) as house:
         house.exchange.arm("http.status", match=ORDERS, status=504, body="")
         response = await house.submit(client_order_id="never-arrived")

@@ -27,12 +27,14 @@ async def filled_by_webhook(house: House, order: dict[str, Any]) -> None:
 
 
 async def test_webhook_not_gated_by_kill_switch(house: House) -> None:
+    """FC:D-14."""
     order = await resting_order(house)
     await house.engage_kill_switch()
     await filled_by_webhook(house, order)
 
 
 async def test_webhook_not_gated_by_circuit_breaker(house: House) -> None:
+    """FC:D-14."""
     order = await resting_order(house)
     await house.trip_circuit_breaker()
     await filled_by_webhook(house, order)
@@ -58,6 +60,7 @@ async def test_webhook_bypasses_bearer_token_auth(house: House, bearer: str | No
 async def test_webhook_rejects_invalid_signature(
     house: House, database: str, given: str | None, code: str
 ) -> None:
+    """FC:D-13."""
     order = await resting_order(house)
     await house.until_status(order["client_order_id"], "new")
     head = await house.gateway.ledger.log.head()
@@ -97,6 +100,7 @@ async def test_non_webhook_routes_require_bearer_token(house: House) -> None:
 
 
 async def test_the_same_fill_three_times_is_one_fill(house: House) -> None:
+    """FC:B-02."""
     order = await resting_order(house)
     body = fill(order, execution_id="x-1", qty="10", price="90", total="10")
     answers = [(await deliver(house, body)).json() for _ in range(3)]
@@ -120,6 +124,7 @@ async def test_a_fill_is_understood_in_every_form(house: House, form: str) -> No
 
 
 async def test_a_stale_timestamp_is_an_invalid_signature(house: House) -> None:
+    """FC:D-13."""
     headers = {"X-Webhook-Timestamp": "1729175400"}
     response = await deliver(house, {"event": "fill"}, headers)
     assert (response.status_code, response.json()["code"]) == (401, "webhook_signature_invalid")

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from gateway.api.tokens import mint
 from gateway.main import wiring
 from gateway.main.composition import Gateway
+from gateway.main.keys import signing_key
 from gateway.main.lifecycle import Lifecycle
 from gateway.settings import load_settings
 from gateway.telemetry import GateLog
@@ -70,7 +71,7 @@ class House:
             life=timedelta(hours=1),
             now=self.gateway.clock.now(),
             rules=wiring.token_rules(settings, self.gateway.clock),
-            signing_key=wiring.signing_key(settings),
+            signing_key=signing_key(settings),
         )
 
     def as_role(
@@ -95,23 +96,25 @@ class House:
 
     async def order(self, client_order_id: str) -> dict[str, Any]:
         """The order as the ledger has it, through the API."""
-        head = await self.gateway.ledger.log.head()
-        response = await self.client.get(
-            f"/api/v1/orders/{client_order_id}", params={"min_position": max(head, 1)}
-        )
-        response.raise_for_status()
-        found: dict[str, Any] = response.json()
+        found: dict[str, Any] = await self._at_the_head(f"/api/v1/orders/{client_order_id}")
         return found
 
     async def position(self, symbol: str = "AAPL") -> dict[str, Any] | None:
         """The holding as the read tables show it once they have reached the head."""
-        head = await self.gateway.ledger.log.head()
-        response = await self.client.get(
-            "/api/v1/positions", params={"symbol": symbol, "min_position": max(head, 1)}
-        )
-        response.raise_for_status()
-        found = response.json()["positions"]
+        found = (await self._at_the_head("/api/v1/positions", symbol=symbol))["positions"]
         return found[0] if found else None
+
+    async def _at_the_head(self, path: str, **asked: str) -> Any:
+        """What a read answers once the tables show all that is recorded now, which a busy machine delays."""
+        head = max(await self.gateway.ledger.log.head(), 1)
+
+        async def answer() -> httpx2.Response | None:
+            response = await self.client.get(path, params={**asked, "min_position": head})
+            behind = response.status_code == 503 and response.json()["code"] == "projection_behind"
+            return None if behind else response
+
+        response: httpx2.Response = await self.until(answer, what=f"position {head} in the tables")
+        return response.raise_for_status().json()
 
     async def until(
         self, holds: Callable[[], Awaitable[object]], *, within: float = 10.0, what: str = "it"

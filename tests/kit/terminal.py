@@ -22,12 +22,16 @@ class Terminal:
     def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
         self.folder = folder
         self._output = folder / "output"
-        environ = {"PATH": os.environ["PATH"], "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1", **variables}
+        self.start(*arguments, **variables)
+
+    def start(self, *arguments: str, **variables: str) -> None:
+        """Also anew, once what ran before has ended."""
+        own = {"PATH": os.environ["PATH"], "TMPDIR": str(self.folder), "PYTHONUNBUFFERED": "1"}
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gateway", *arguments],
-                env=environ,
-                cwd=folder,
+                env={**own, **variables},
+                cwd=self.folder,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
