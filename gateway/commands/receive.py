@@ -97,10 +97,10 @@ class Receive:
 
     async def _drive_readable(self) -> None:
         """What an earlier build kept aside and this one can read."""
-        after = 0
+        after, waiting = 0, 0
         while page := await self.ledger.dead_letters.listed(after=after, limit=PAGE):
             after = page[-1].inbox_id
-            await self._drive([message for message in page if self._is_readable(message)])
+            waiting += _waiting(await self._drive([message for message in page if self._is_readable(message)]))
         self._reread = True
 
     def _is_readable(self, message: Message) -> bool:

@@ -29,6 +29,7 @@ _ASK: Final = f"""
     insert into ledger.inbox_result (inbox_id, attempt, disposition)
     select r.inbox_id, r.attempt + 1, %(again)s {_SAID_LAST}
        and (%(ids)s::bigint[] is null or r.inbox_id = any (%(ids)s))
+    on conflict do nothing
     returning inbox_id
 """
 

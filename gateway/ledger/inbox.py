@@ -26,6 +26,7 @@ SETTLE: Final = """
     insert into ledger.inbox_result (inbox_id, attempt, disposition, position)
     select %(inbox_id)s, 1 + count(*), %(disposition)s, %(position)s
       from ledger.inbox_result where inbox_id = %(inbox_id)s
+    on conflict do nothing
 """
 PENDING: Final = """
     select i.inbox_id, i.source, i.received_at, i.headers, i.raw from ledger.inbox i

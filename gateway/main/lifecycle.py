@@ -182,26 +182,24 @@ class Lifecycle:
         )
         async with gateway.ledger.lease(name, gateway.settings.pod_name, cause) as lease:
             gateway.leading.add(name)
-            tasks = [asyncio.create_task(work()), asyncio.create_task(lease.lost.wait())]
             try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
+                await _until_one_ends(work(), lease.lost.wait())
             finally:
                 gateway.leading.discard(name)
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _reconcile(self) -> None:
-        """Every process passes once, so that its gate opens; then one of them goes on."""
+        """Every process passes once, so that its gate opens, and when it is asked; one goes on by the clock.
+
+        Who reads the stream need not be the one that does the rounds.
+        """
         while not self._account_checked:
             try:
                 await self._check_account()
             except BrokerUnreadable:
                 await asyncio.sleep(1.0)
-        await self.gateway.reconciler.until_passed()
-        await self._leading("reconciliation", self.gateway.reconciler.rounds)
+        reconciler = self.gateway.reconciler
+        await reconciler.until_passed()
+        await _until_one_ends(reconciler.when_asked(), self._leading("reconciliation", reconciler.rounds))
 
     async def _reconciliation_start(self) -> None:
         gateway, settings = self.gateway, self.gateway.settings
@@ -221,6 +219,19 @@ class Lifecycle:
         while True:
             await self.gateway.resolver.run_once()
             await asyncio.sleep(pause)
+
+
+async def _until_one_ends(*works: Coroutine[Any, Any, object]) -> None:
+    """The others end with it. Raises what it raises."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _require_schema(url: str) -> None:

@@ -284,6 +284,8 @@ class Control:
                 kernel.end(order.id, "expired", reason=asked.reason)
             case "cancel_reject":
                 kernel.restore(order.id, "order_cancel_rejected", asked.reason or "TOO_LATE_TO_CANCEL")
+            case "replace_reject":
+                kernel.restore(order.id, "order_replace_rejected", asked.reason or "TOO_LATE_TO_REPLACE")
             case "suspend":
                 kernel.move(order.id, "suspended", "suspended", reason=asked.reason)
             case "done_for_day":

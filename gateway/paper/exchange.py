@@ -263,9 +263,7 @@ class Exchange:
     def _lose_race(self, old: Order, new: Order) -> None:
         """The old order fills before the new one takes its place."""
         self.kernel.execute(old.id, old.leaves, self.kernel.fair_price(old), "forced")
-        left = self.world.orders[old.id]
-        status = left.status_before if left.is_live else left.status  # other faults may have kept shares back
-        self.kernel.move(old.id, "order_replace_rejected", status, reason="TOO_LATE_TO_REPLACE")
+        self.kernel.restore(old.id, "order_replace_rejected", "TOO_LATE_TO_REPLACE")
         self.kernel.end(new.id, "rejected", reason="order to replace is filled")
 
     # After a restart.

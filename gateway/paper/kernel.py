@@ -169,8 +169,9 @@ class Kernel:
             self.later(late.delay_s, lambda: self.execute(order.id, qty, self.fair_price(order), "forced"))
 
     def restore(self, order_id: str, event: str, reason: str) -> None:
-        """A refused cancel or replace leaves the order as it was."""
-        self.move(order_id, event, self.world.orders[order_id].status_before, reason=reason)
+        """A refused cancel or replace leaves the order as it was, or as it has ended meanwhile."""
+        order = self.world.orders[order_id]
+        self.move(order_id, event, order.status_before if order.is_live else order.status, reason=reason)
 
     def restate(
         self, order_id: str, *, qty: str | int | None, price: str | Decimal | None, reason: str | None

@@ -96,19 +96,41 @@ class Reconciler:
 
     async def until_passed(self) -> None:
         """The first pass of this process, or after a crash of the loop; it opens the gate."""
-        pause, self._loop_version = FIRST_RETRY, self.ledger.desk.version(RECON_GATE)
+        self._loop_version = self.ledger.desk.version(RECON_GATE)
+        await self._until_passed()
+
+    async def rounds(self) -> None:
+        """Wait, pass, wait; for one process of all.
+
+        A broker that cannot be read is tried again sooner, and never ends the loop.
+        """
+        pause = FIRST_RETRY
+        while True:
+            wait = self._soon if self.one_pass.judge.is_undecided else self.interval
+            await asyncio.sleep((wait if pause is FIRST_RETRY else pause).total_seconds())
+            pause = FIRST_RETRY if await self._passed() else min(pause * 2, self.interval)
+
+    async def when_asked(self) -> None:
+        """Pass for whoever asks in this process; a pass that was under way then may have looked too early."""
+        while True:
+            await self._wanted.wait()
+            if self._running is not None:
+                await asyncio.wait([self._running])
+            await self._until_passed()
+            while self.one_pass.judge.is_undecided:
+                await self._wait(self._soon)
+                await self._until_passed()
+
+    @property
+    def _soon(self) -> timedelta:
+        """When to look again at what may have been a difference only for a moment."""
+        return min(self.interval, max(self.tolerance, FIRST_RETRY))
+
+    async def _until_passed(self) -> None:
+        pause = FIRST_RETRY
         while not await self._passed():
             await self._wait(pause)
             pause = min(pause * 2, self.interval)
-
-    async def rounds(self) -> None:
-        """Wait, pass, wait. A broker that cannot be read is tried again sooner, and never ends the loop."""
-        pause = FIRST_RETRY
-        while True:
-            soon = min(self.interval, max(self.tolerance, FIRST_RETRY))
-            wait = soon if self.one_pass.judge.is_undecided else self.interval
-            await self._wait(wait if pause is FIRST_RETRY else pause)
-            pause = FIRST_RETRY if await self._passed() else min(pause * 2, self.interval)
 
     async def _passed(self) -> bool:
         self._wanted.clear()

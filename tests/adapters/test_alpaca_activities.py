@@ -13,6 +13,7 @@ from gateway.ports import BrokerUnreadable
 from tests.adapters.said import without
 from tests.adapters.talking import talking
 from tests.adapters.wire import Asked, answer, message
+from tests.kit.covers import covers
 
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -34,8 +35,8 @@ def posting(number: int, **changes: Any) -> dict[str, Any]:
     }
 
 
+@covers("FC:E-06", "FC:D-08")
 async def test_the_pages_are_followed_and_the_figures_kept() -> None:
-    """FC:E-06 FC:D-08"""
     served = iter([[posting(n) for n in range(100)], [posting(99), posting(100, qty=None)]])
 
     async def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:

@@ -41,8 +41,10 @@ from tests.adapters.wire import (
     self_signed,
     wire,
 )
+from tests.kit.covers import covers
 
 
+@covers("BI:B-62", "BI:B-63", "BI:B-64", "FC:A-04", "FC:A-08", "FM:F-062", "FM:F-067", "FM:F-068")
 @pytest.mark.parametrize(
     ("behaves", "outcome"),
     [
@@ -93,7 +95,6 @@ from tests.adapters.wire import (
 async def test_an_answer_proves_what_the_table_says_after_exactly_one_request(
     behaves: Behaviour, outcome: type[object]
 ) -> None:
-    """BI:B-62, BI:B-63, BI:B-64. FC:A-04, FC:A-08."""
     async with talking(behaves) as (broker, served):
         assert isinstance(await broker.submit(ID, TICKET), outcome)
         assert [asked.method for asked in served.asked] == ["POST"]
@@ -120,6 +121,7 @@ async def test_a_submission_is_exact_strings_and_nothing_the_ticket_does_not_nee
     }
 
 
+@covers("FM:F-060")
 async def test_nobody_listening_proves_that_nothing_was_sent() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -128,11 +130,13 @@ async def test_nobody_listening_proves_that_nothing_was_sent() -> None:
         assert isinstance(await broker.submit(ID, TICKET), NotSent)
 
 
+@covers("FM:F-060")
 async def test_a_name_that_does_not_resolve_proves_that_nothing_was_sent() -> None:
     async with broker_at("http://broker.invalid", deadline=5.0) as broker:
         assert isinstance(await broker.submit(ID, TICKET), NotSent)
 
 
+@covers("FM:F-060")
 async def test_a_certificate_nobody_vouches_for_proves_that_nothing_was_sent(tmp_path: Path) -> None:
     async with (
         wire(answer(200, order()), tls=self_signed(tmp_path)) as served,
@@ -143,6 +147,7 @@ async def test_a_certificate_nobody_vouches_for_proves_that_nothing_was_sent(tmp
         assert served.asked == []
 
 
+@covers("FM:F-060")
 async def test_a_connection_that_is_never_taken_proves_that_nothing_was_sent() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
@@ -157,6 +162,7 @@ async def test_a_connection_that_is_never_taken_proves_that_nothing_was_sent() -
             one.close()
 
 
+@covers("FM:F-074")
 async def test_a_redirect_is_not_followed_and_the_keys_go_nowhere_else() -> None:
     async with wire(answer(200, order())) as elsewhere:
         to_there = answer(307, b"", {"location": f"{elsewhere.url}/v2/orders"})
@@ -166,8 +172,8 @@ async def test_a_redirect_is_not_followed_and_the_keys_go_nowhere_else() -> None
         assert elsewhere.asked == []
 
 
+@covers("FC:A-05", "FM:F-069")
 async def test_a_dripping_body_is_unknown_within_the_deadline_and_its_order_arrives_late() -> None:
-    """FC:A-05."""
     arrived: asyncio.Queue[bytes] = asyncio.Queue()
     body = message(200, order()).partition(b"\r\n\r\n")[2]
     async with talking(drip(body, every=0.001), late_reply=arrived.put, deadline=0.3) as (broker, served):
@@ -178,6 +184,7 @@ async def test_a_dripping_body_is_unknown_within_the_deadline_and_its_order_arri
         assert len(served.asked) == 1
 
 
+@covers("FM:F-011")
 async def test_a_cancelled_caller_still_gets_its_order_delivered() -> None:
     arrived: asyncio.Queue[bytes] = asyncio.Queue()
 
@@ -192,8 +199,8 @@ async def test_a_cancelled_caller_still_gets_its_order_delivered() -> None:
         assert b"ord-7f2c" in await asyncio.wait_for(arrived.get(), 5)
 
 
+@covers("FC:A-05")
 async def test_hanging_submissions_never_starve_a_cancel() -> None:
-    """FC:A-05."""
 
     async def only_cancels(asked: Asked, writer: asyncio.StreamWriter) -> None:
         if asked.method == "POST":
@@ -235,12 +242,14 @@ async def test_a_cancel_is_taken_or_refused_only_on_readable_words(
         assert [asked.method for asked in served.asked] == ["DELETE"]
 
 
+@covers("SEC:S-40")
 async def test_an_order_id_is_one_segment_of_a_path_whatever_it_contains() -> None:
     async with talking(answer(204)) as (broker, served):
         await broker.cancel(OrderId("../account?x=1"))
     assert served.asked[0].target == "/v2/orders/..%2Faccount%3Fx%3D1"
 
 
+@covers("FC:A-02")
 @pytest.mark.parametrize(
     ("behaves", "outcome"),
     [
@@ -270,6 +279,7 @@ async def test_a_look_up_by_the_brokers_id_takes_no_other_order() -> None:
         assert isinstance(await broker.order_by_id(OrderId("another")), Unreadable)
 
 
+@covers("FC:A-17", "FM:F-063")
 async def test_after_a_429_the_order_is_looked_up_and_cancels_leave_but_no_submission_does() -> None:
     async def refusing(asked: Asked, writer: asyncio.StreamWriter) -> None:
         if asked.method == "POST":
@@ -306,9 +316,9 @@ def test_the_keys_are_not_in_the_words_of_the_settings() -> None:
     assert "my-secret" not in words
 
 
+@covers("FC:A-04", "FM:F-073")
 @pytest.mark.parametrize("loosened", ["retry", "environment"])
 def test_a_client_that_could_repeat_or_divert_a_request_is_found_out(loosened: str) -> None:
-    """FC:A-04."""
     client = Trading("key", "secret", "http://localhost", Limits())
     client.check()
     if loosened == "retry":

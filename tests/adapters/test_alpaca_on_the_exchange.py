@@ -17,6 +17,7 @@ from gateway.aggregates.reports import ReportKind
 from gateway.aggregates.vocabulary import ClientOrderId, OrderId, OrdStatus, OrdType, Symbol
 from gateway.ports import Absent, Accepted, CancelRefused, CancelTaken, Duplicate, Found, Rejected, Unknown
 from tests.adapters.said import TICKET
+from tests.kit.covers import covers
 from tests.kit.exchange import Exchange
 
 
@@ -90,6 +91,7 @@ async def test_the_account_is_a_paper_account(exchange: Exchange, broker: Alpaca
     assert (await broker.clock()).next_close > (await broker.clock()).timestamp
 
 
+@covers("FM:F-070")
 async def test_a_second_post_under_one_id_is_a_duplicate(broker: AlpacaBroker, name: ClientOrderId) -> None:
     assert isinstance(await broker.submit(name, TICKET), Accepted)
     assert await broker.submit(name, TICKET) == Duplicate()

@@ -15,6 +15,7 @@ from gateway.ports import BrokerUnreadable
 from tests.adapters.said import activity, order, without
 from tests.adapters.talking import HTML, error, talking
 from tests.adapters.wire import Asked, Behaviour, answer, hang_up, message, say_nothing
+from tests.kit.covers import covers
 
 
 def pages(key: Callable[[dict[str, str]], str | None], *, of: list[list[dict[str, Any]]]) -> Behaviour:
@@ -28,8 +29,8 @@ def pages(key: Callable[[dict[str, str]], str | None], *, of: list[list[dict[str
     return behave
 
 
+@covers("FC:D-08", "FM:F-111")
 async def test_open_orders_are_read_to_the_last_page_and_counted_once() -> None:
-    """FC:D-08."""
     first = [order(id=f"o-{n}", submitted_at="2026-11-20T15:00:00.577215743Z") for n in range(500)]
     second = [first[-1], order(id="o-500", submitted_at="2026-11-20T15:00:01Z")]
     bounds: list[str | None] = []
@@ -43,6 +44,7 @@ async def test_open_orders_are_read_to_the_last_page_and_counted_once() -> None:
     assert {asked.query["status"] for asked in served.asked} == {"open"}
 
 
+@covers("FC:D-09")
 @pytest.mark.parametrize(
     "behaves",
     [
@@ -58,7 +60,6 @@ async def test_open_orders_are_read_to_the_last_page_and_counted_once() -> None:
     ],
 )
 async def test_a_list_that_cannot_be_read_to_its_end_is_never_a_shorter_list(behaves: Behaviour) -> None:
-    """FC:D-09."""
     async with talking(behaves) as (broker, _):
         with pytest.raises(BrokerUnreadable):
             await broker.open_orders()
@@ -101,8 +102,8 @@ async def test_fills_of_one_order_stay_those_of_one_order_when_the_broker_ignore
     assert served.asked[0].query["order_id"] == "mine"
 
 
+@covers("FC:D-09")
 async def test_a_missing_position_is_flat_and_a_broken_answer_is_not() -> None:
-    """FC:D-09."""
     async with talking(error(404, 40410000, "position does not exist")) as (broker, _):
         assert await broker.position(Symbol("AAPL")) == 0
     async with talking(answer(404, HTML)) as (broker, _):

@@ -13,6 +13,7 @@ from gateway.adapters.alpaca_reports import Unparsable, interpret, parse_activit
 from gateway.aggregates.reports import ReportKind
 from gateway.aggregates.vocabulary import OrdStatus, OrdType, ReportSource, Side, TimeInForce
 from tests.adapters.said import activity, fill, order, without
+from tests.kit.covers import covers
 
 STREAM = ReportSource.STREAM
 
@@ -51,6 +52,7 @@ def test_every_shape_of_a_body_is_the_same_report(shape: Any) -> None:
     assert interpret(said(shape(fill()["data"])), STREAM) == interpret(said(fill()), STREAM)
 
 
+@covers("BI:B-58", "FC:B-24", "FC:B-25")
 @pytest.mark.parametrize(
     ("event", "kind"),
     [
@@ -70,7 +72,6 @@ def test_every_shape_of_a_body_is_the_same_report(shape: Any) -> None:
     ],
 )
 def test_every_event_has_its_kind_and_a_new_one_is_kept_as_unknown(event: str, kind: ReportKind) -> None:
-    """BI:B-58. FC:B-24, FC:B-25."""
     report = interpret(said(fill(event=event)), STREAM)
     assert (report.kind, report.event) == (kind, event)
 
@@ -90,8 +91,8 @@ def test_a_relay_may_send_a_few_fields_only() -> None:
     assert report.exec_id is None
 
 
+@covers("FC:B-19")
 def test_a_json_number_is_read_from_its_text() -> None:
-    """FC:B-19."""
     body = b'{"event":"fill","order":{"id":"o-1"},"price":0.1000000000000000055,"qty":3}'
     assert interpret(body, STREAM).last_px == Decimal("0.1000000000000000055")
 

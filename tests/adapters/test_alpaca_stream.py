@@ -23,6 +23,7 @@ from gateway.aggregates.vocabulary import ClientOrderId
 from gateway.ports import Accepted, Frame
 from tests.adapters.said import TICKET
 from tests.adapters.wire import answer, wire
+from tests.kit.covers import covers
 from tests.kit.exchange import Exchange
 
 
@@ -122,11 +123,11 @@ async def test_every_frame_of_either_kind_reaches_the_inbox_as_it_came(exchange:
         assert filled["data"]["order"]["id"] == order_id
 
 
+@covers("FC:D-15")
 @pytest.mark.parametrize("kind", ["not_json", "truncated", "array", "null", "no_order", "empty_execution_id"])
 async def test_a_poison_frame_is_kept_too_and_the_next_one_still_arrives(
     exchange: Exchange, kind: str
 ) -> None:
-    """FC:D-15."""
     async with listening(exchange) as reader:
         exchange.arm("ws.malformed", kind=kind)
         await send(exchange)
@@ -135,11 +136,11 @@ async def test_a_poison_frame_is_kept_too_and_the_next_one_still_arrives(
         assert reader.connected == 1, "no frame is worth a reconnect"
 
 
+@covers("FC:D-01")
 @pytest.mark.parametrize("code", [1000, 1006, 1011, 1012])
 async def test_a_dropped_connection_is_made_again_and_the_gap_announced(
     exchange: Exchange, code: int
 ) -> None:
-    """FC:D-01."""
     async with listening(exchange) as reader:
         exchange.ctl("POST", "connections/all/drop", {"code": code})
         await reader.until(lambda: reader.connected == 2)
@@ -153,8 +154,9 @@ async def test_a_forced_reconnect_subscribes_again(exchange: Exchange) -> None:
         await reader.until(lambda: reader.connected == 2)
 
 
+@covers("FC:D-02")
 async def test_a_peer_that_froze_is_noticed(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
-    """FC:D-02: a half-open socket."""
+    """A half-open socket."""
     for knob in ("ping_interval", "ping_timeout", "close_timeout"):
         monkeypatch.setitem(alpaca_stream._SOCKET, knob, 0.2)
     async with listening(exchange) as reader:
@@ -167,6 +169,7 @@ async def test_a_peer_that_froze_is_noticed(exchange: Exchange, monkeypatch: pyt
         await reader.until(lambda: reader.connected == 2, within=20)
 
 
+@covers("FM:F-097")
 async def test_an_inbox_that_is_away_for_a_moment_loses_nothing(exchange: Exchange) -> None:
     async with listening(exchange) as reader:
         reader.failures = 2
@@ -202,10 +205,11 @@ def an_exchange_that_bursts(frames: int) -> Callable[[ServerConnection], Awaitab
     return burst
 
 
+@covers("FM:F-098")
 async def test_a_burst_is_held_back_at_the_socket_and_nothing_of_it_is_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """FM:F-098: ten thousand messages for a keeper that is slow; what waits for it is bounded."""
+    """Ten thousand messages for a keeper that is slow; what waits for it is bounded."""
     monkeypatch.setattr(alpaca_stream, "_QUEUE", 300)
     most = 0
     keep = Reader.keep
@@ -226,10 +230,10 @@ async def test_a_burst_is_held_back_at_the_socket_and_nothing_of_it_is_lost(
     assert most <= 2 * 300
 
 
+@covers("FC:D-03")
 async def test_a_keeper_of_frames_that_dies_ends_the_reader_so_that_it_is_started_again(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """FC:D-03."""
 
     async def die(updates: TradeUpdates) -> None:
         raise ZeroDivisionError

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.adapters.examine import Finding, examine_broker
+from tests.kit.covers import covers
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
@@ -67,11 +68,13 @@ async def test_an_active_paper_account_is_as_it_should_be(desk: Desk) -> None:
     assert await complaints(desk.url) == {}
 
 
+@covers("SEC:S-09")
 async def test_a_paper_account_is_not_taken_for_a_live_one(desk: Desk) -> None:
     found = await complaints(desk.url, paper=False)
     assert found["account"].message == "it is a paper account, configured is live"
 
 
+@covers("SEC:S-09")
 async def test_a_live_account_is_not_taken_for_a_paper_one(desk: Desk) -> None:
     desk.account["account_number"] = "912345678"
     assert (await complaints(desk.url)).keys() == {"account"}

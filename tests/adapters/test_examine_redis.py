@@ -7,6 +7,7 @@ import redis
 
 from gateway.adapters.embedded import EmbeddedValkey
 from gateway.adapters.examine import Finding, examine_redis
+from tests.kit.covers import covers
 
 
 async def complaints(url: str) -> dict[str, Finding]:
@@ -22,6 +23,7 @@ async def test_the_embedded_server_is_as_it_should_be(redis_url: str) -> None:
     assert await complaints(redis_url) == {}
 
 
+@covers("FM:F-042")
 @pytest.mark.parametrize(
     ("setting", "value", "subject"),
     [("maxmemory-policy", "allkeys-lru", "redis memory"), ("appendonly", "no", "redis persistence")],

@@ -12,6 +12,7 @@ from gateway.adapters.rate_budget import RateBudget, Urgency
 from gateway.aggregates.vocabulary import OrderId, Symbol
 from gateway.ports import BrokerUnreadable, CancelUnknown, NotSent, Unreadable
 from tests.adapters.said import ID, TICKET
+from tests.kit.covers import covers
 
 
 @dataclass
@@ -43,6 +44,7 @@ async def spend(budget: RateBudget, urgency: Urgency) -> int:
     return taken
 
 
+@covers("FC:A-17")
 async def test_the_less_urgent_leave_room_for_the_more_urgent(budget: RateBudget) -> None:
     assert await spend(budget, Urgency.SWEEP) == 50
     assert await spend(budget, Urgency.LOOKUP) == 17
@@ -69,6 +71,7 @@ async def test_the_brokers_own_count_is_taken_over_until_it_starts_anew(
     assert await budget.take(Urgency.SUBMIT, within=0)
 
 
+@covers("FC:A-17", "FM:F-063")
 @pytest.mark.parametrize("urgency", [Urgency.CANCEL, Urgency.LOOKUP])
 async def test_after_a_refusal_only_cancels_and_look_ups_go_on_once_a_second(
     budget: RateBudget, clock: HandClock, urgency: Urgency

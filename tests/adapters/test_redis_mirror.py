@@ -26,6 +26,7 @@ from gateway.ports import (
     MirrorUnavailable,
     SafetyState,
 )
+from tests.kit.covers import covers
 
 AAPL, MSFT, ALPHA = Symbol("AAPL"), Symbol("MSFT"), StrategyId("alpha")
 AT = datetime(2026, 11, 20, 15, tzinfo=UTC)
@@ -122,6 +123,7 @@ async def test_a_lost_part_is_the_loss_of_the_mirror_until_it_is_rebuilt(
     assert (await read(mirror)).switches["global"].engaged
 
 
+@covers("FM:F-047")
 async def test_a_lost_room_is_unknown_and_never_taken_for_empty(
     mirror: RedisSafetyMirror, server: redis.Redis
 ) -> None:
@@ -131,6 +133,7 @@ async def test_a_lost_room_is_unknown_and_never_taken_for_empty(
     assert (await read(mirror, MSFT)).room_known
 
 
+@covers("FM:F-045")
 @pytest.mark.parametrize("garbage", [b"\xff\xfe", b"{", b"null", b'{"engaged":"maybe"}', b"", b"[1]"])
 @pytest.mark.parametrize(
     ("key", "field"),
@@ -154,6 +157,7 @@ async def test_garbage_is_unavailable_until_rebuilt(
     assert (await read(mirror)).switches["global"].engaged
 
 
+@covers("FM:F-045")
 @pytest.mark.parametrize(
     "key",
     [
@@ -240,6 +244,7 @@ async def test_the_mirror_of_another_ledger_is_no_mirror(link: RedisLink, mirror
     assert (await read(mirror, MSFT)).quarantine is None
 
 
+@covers("FM:F-049")
 async def test_a_flushed_script_cache_is_filled_again(mirror: RedisSafetyMirror, server: redis.Redis) -> None:
     await mirror.rebuild(STATE)
     server.script_flush()
@@ -297,6 +302,7 @@ class Slow:
             await sink.wait_closed()
 
 
+@covers("FM:F-044")
 async def test_a_slow_server_is_unavailable_and_its_late_answers_are_nobodys(redis_url: str) -> None:
     slow = Slow(redis_url)
     async with slow.url() as url:
@@ -315,6 +321,7 @@ async def test_a_slow_server_is_unavailable_and_its_late_answers_are_nobodys(red
         await link.close()
 
 
+@covers("FM:F-046")
 @pytest.mark.parametrize("setting", [("replicaof", "127.0.0.1 1"), ("maxmemory", "1")])
 async def test_a_server_that_may_not_write_is_unavailable(
     private_valkey: EmbeddedValkey, setting: tuple[str, str]

@@ -15,6 +15,7 @@ from gateway.adapters.redis_nonces import RedisNonces
 from gateway.adapters.redis_rate_limits import MemoryRateLimits, RedisRateLimits
 from gateway.adapters.system_clock import SystemClock
 from gateway.ports import MirrorUnavailable, RateLimits, RateRule, RateVerdict
+from tests.kit.covers import covers
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -61,6 +62,7 @@ async def test_principals_and_actions_are_counted_apart(limits: RateLimits) -> N
     assert not (await limits.check("orders", "alice", rule)).allowed
 
 
+@covers("SEC:S-39")
 async def test_a_burst_is_refused_and_may_go_on_a_second_later(limits: RateLimits) -> None:
     rule = RateRule(limit=100, window=60, burst=2)
     verdicts = [await limits.check("orders", "alice", rule) for _ in range(3)]
@@ -71,6 +73,7 @@ async def test_a_burst_is_refused_and_may_go_on_a_second_later(limits: RateLimit
     assert (await limits.check("orders", "alice", rule)).allowed
 
 
+@covers("SEC:S-39")
 async def test_the_whole_service_has_a_limit_too(limits: RateLimits) -> None:
     rule = RateRule(limit=2, window=60, overall=3)
     for principal in ("alice", "bob", "carol"):
@@ -113,6 +116,7 @@ async def test_a_window_slides_instead_of_starting_anew() -> None:
         assert (await limits.check("orders", "alice", rule)).allowed is allowed, at
 
 
+@covers("SEC:S-39")
 async def test_without_redis_the_process_counts_from_its_own_memory() -> None:
     troubles: list[tuple[str, bool]] = []
     link = RedisLink(NOWHERE)

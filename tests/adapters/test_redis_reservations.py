@@ -15,6 +15,7 @@ from gateway.adapters.redis_reservations import RedisReservations
 from gateway.adapters.redis_safety import RedisSafetyMirror
 from gateway.aggregates.vocabulary import ClientOrderId, Side, Symbol
 from gateway.ports import MirroredRoom, MirrorUnavailable, Reservation, SafetyState
+from tests.kit.covers import covers
 
 AAPL = Symbol("AAPL")
 BUY, SELL = Side.BUY, Side.SELL
@@ -248,6 +249,7 @@ async def test_drift_is_zero_while_redis_and_ledger_agree(
     assert await room.drift([held], older_than_seconds=60) == 0
 
 
+@covers("FC:F-15")
 async def test_drift_is_counted_in_shares_and_corrected(
     mirror: RedisSafetyMirror, room: RedisReservations, server: redis.Redis
 ) -> None:
@@ -258,6 +260,7 @@ async def test_drift_is_counted_in_shares_and_corrected(
     assert await room.drift([held], older_than_seconds=60) == 0
 
 
+@covers("FC:F-15")
 async def test_a_token_nobody_recorded_is_a_leak_once_it_is_old(
     mirror: RedisSafetyMirror, room: RedisReservations
 ) -> None:
@@ -268,6 +271,7 @@ async def test_a_token_nobody_recorded_is_a_leak_once_it_is_old(
     assert (await take(room, "probe", BUY, "0")).would_be == 0
 
 
+@covers("FM:F-048", "FC:F-15")
 async def test_a_token_that_vanished_while_its_order_works_is_still_counted_and_restored(
     mirror: RedisSafetyMirror, room: RedisReservations, server: redis.Redis
 ) -> None:

@@ -10,6 +10,7 @@ from gateway.aggregates.activities import ActivityRecorded, evolve, record, spli
 from gateway.aggregates.reports import AccountActivity
 from gateway.aggregates.vocabulary import Symbol
 from tests.aggregates.desk import at, d
+from tests.kit.covers import covers
 from tests.kit.given import given
 
 ROW = AccountActivity(
@@ -42,6 +43,7 @@ def test_an_activity_is_recorded_once_whatever_it_says_the_second_time() -> None
     given(evolve, event).when(record, replace(ROW, qty=d(5))).then()
 
 
+@covers("FC:E-05")
 @pytest.mark.parametrize(
     ("told", "held", "old", "new"),
     [
@@ -59,7 +61,6 @@ def test_an_activity_is_recorded_once_whatever_it_says_the_second_time() -> None
 def test_a_split_is_told_as_old_shares_out_and_new_ones_in_or_as_what_was_added(
     told: tuple[str, ...], held: str, old: int, new: int
 ) -> None:
-    """FC:E-05"""
     terms = split_terms(rows(*told), d(held))
     assert terms is not None
     assert (terms.old, terms.new, terms.at) == (old, new, at(1))
@@ -72,6 +73,6 @@ def test_what_is_no_ratio_is_no_split(told: tuple[str, ...], held: str) -> None:
     assert split_terms(rows(*told), d(held)) is None
 
 
+@covers("FC:E-06")
 def test_another_kind_of_activity_is_no_split() -> None:
-    """FC:E-06"""
     assert split_terms([replace(ROW, kind="JNLS", qty=d(25))], d(100)) is None

@@ -37,6 +37,7 @@ from tests.aggregates.desk import (
     trade,
     word,
 )
+from tests.kit.covers import covers
 from tests.kit.given import folded
 
 BETA = StrategyId("beta")
@@ -105,6 +106,7 @@ def test_a_bust_of_a_correction_undoes_the_execution_it_leads_to() -> None:
     assert (undone.exec_id, desk.position.qty) == ("e1", 0)
 
 
+@covers("FC:B-14")
 def test_a_correction_to_the_same_terms_moves_nothing() -> None:
     desk = Desk().submit().hears(trade("e1", 40, 10, 2, 40))
     moved = len(desk.history)

@@ -17,6 +17,7 @@ from gateway.aggregates.client_order_id import (
     slice_id,
 )
 from gateway.aggregates.vocabulary import OrdType, Side, StrategyId, Symbol, Ticket, TimeInForce
+from tests.kit.covers import covers
 
 DAY = date(2024, 10, 17)
 HALF_PAST_TWO = datetime(2024, 10, 17, 14, 30, 59, tzinfo=UTC)
@@ -52,6 +53,7 @@ def ask(
 BUY, SELL, GTC = Side.BUY, Side.SELL, TimeInForce.GTC
 
 
+@covers("FM:F-146")
 @pytest.mark.parametrize(
     ("ticket", "expected"),
     [
@@ -68,6 +70,7 @@ def test_a_ticket_on_a_date_names_its_order(ticket: Ticket, expected: str) -> No
     assert order_id_for(ticket, DAY) == expected
 
 
+@covers("FM:F-146", "FC:D-12")
 def test_the_next_day_is_another_order() -> None:
     assert order_id_for(ask(BUY, 10), DAY) != order_id_for(ask(BUY, 10), date(2024, 10, 18))
 

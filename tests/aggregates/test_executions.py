@@ -31,19 +31,20 @@ from tests.aggregates.desk import (
     trade,
     word,
 )
+from tests.kit.covers import covers
 
 LOOKUP = ReportSource.LOOKUP
 
 
+@covers("FC:B-01")
 def test_a_fill_before_the_acknowledgement_counts_and_tells_the_brokers_id() -> None:
-    """FC:B-01."""
     desk = Desk().submit().hears(trade("e1", 40, 10, 2, 40))
     assert (desk.shows, desk.now.order_id) == ("partially_filled (40/60)", OID)
     assert desk.accepted().shows == "partially_filled (40/60)"
 
 
+@covers("BI:B-59")
 def test_the_same_execution_with_other_terms_is_a_conflict_once_and_the_first_stands() -> None:
-    """BI:B-59."""
     desk = (
         Desk()
         .submit()
@@ -55,8 +56,8 @@ def test_the_same_execution_with_other_terms_is_a_conflict_once_and_the_first_st
     assert desk.now.cum_qty == 40
 
 
+@covers("FC:B-03")
 def test_one_fill_under_two_ids_is_one_execution_and_both_ids_lead_to_it() -> None:
-    """FC:B-03."""
     desk = Desk().submit().accepted().hears(trade("e1", 40, 10, 2, 40), trade("e1-activity", 40, 10, 2, 40))
     assert desk.now.cum_qty == 40
     assert desk.hears(bust("b", "e1-activity", 3)).now.cum_qty == 0
@@ -75,6 +76,7 @@ def test_a_fill_without_an_id_adds_only_what_is_not_booked_of_its_stretch() -> N
     assert desk.now.cum_qty == 40
 
 
+@covers("FM:F-091")
 @pytest.mark.parametrize(
     "broken",
     [
@@ -98,8 +100,8 @@ def test_an_unknown_event_name_has_no_effect() -> None:
     assert desk.now.report(report(ReportKind.UNKNOWN, "order_teleported", 2)) == ()
 
 
+@covers("FC:B-05")
 def test_a_total_reveals_what_is_missing_and_books_nothing_by_itself() -> None:
-    """FC:B-05."""
     desk = Desk().submit().accepted().hears(trade("e1", 30, 10, 2, 30))
     held = broker_order("filled", 3, filled_qty=d(100), filled_avg_px=d("10.7"))
     desk.hears(word("filled", 3, source=LOOKUP, order=held))
@@ -108,8 +110,8 @@ def test_a_total_reveals_what_is_missing_and_books_nothing_by_itself() -> None:
     assert desk.now.missing_qty(d(30)) == 0
 
 
+@covers("FC:B-04")
 def test_an_inferred_execution_makes_the_average_the_brokers() -> None:
-    """FC:B-04."""
     desk = Desk().submit().accepted().hears(trade("e1", 30, 10, 2, 30))
     inferred = desk.now.infer(d(100), d("10.7"), at(3), LOOKUP)
     assert inferred == (
@@ -213,8 +215,8 @@ def test_parked_amendments_are_known_by_their_ids_and_by_their_terms() -> None:
     assert desk.now.cum_qty == 0
 
 
+@covers("FC:B-08")
 def test_an_overfill_is_booked_in_full() -> None:
-    """FC:B-08."""
     desk = Desk().submit().accepted().hears(trade("e1", 130, 10, 2, 130))
     assert (desk.shows, desk.now.flags) == ("filled (130/0)", {"overfilled"})
     assert desk.position.qty == 130

@@ -16,15 +16,16 @@ from gateway.aggregates.vocabulary import EXTERNAL, ReportSource, Side
 from tests.aggregates.desk import ALPHA, Desk, at, broker_order, bust, correct, d, ticket, trade, word
 from tests.aggregates.scenario import Scenario
 from tests.aggregates.scenarios import SCENARIOS, A
+from tests.kit.covers import covers
 
 
 def start(scenario: Scenario) -> Desk:
     return Desk().submit() if scenario.submitted else Desk()
 
 
+@covers("FC:B-14", "FC:B-16", "FC:B-25", "FC:C-06", "FC:C-07", "FC:C-09", "FC:C-11", "FC:C-16")
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
 def test_the_scenario_shows_what_it_says_after_every_step(scenario: Scenario) -> None:
-    """FC:B-14, FC:B-16, FC:B-25, FC:C-06, FC:C-07, FC:C-09, FC:C-11, FC:C-16: the golden scenarios."""
     desk = start(scenario)
     for act, expected in scenario.steps:
         desk = desk.hears(act) if isinstance(act, ExecutionReport) else act(desk)
@@ -49,6 +50,7 @@ def test_repeating_every_report_records_nothing(scenario: Scenario) -> None:
             act(desk)
 
 
+@covers("FC:B-06", "FC:B-07", "FC:D-07")
 @pytest.mark.parametrize(
     "scenario", [s for s in SCENARIOS if s.submitted and s.id != "GT-A3"], ids=lambda scenario: scenario.id
 )
@@ -57,7 +59,6 @@ def test_repeating_every_report_records_nothing(scenario: Scenario) -> None:
 def test_any_order_any_repetition_and_any_source_end_the_same(
     scenario: Scenario, data: st.DataObject
 ) -> None:
-    """FC:B-06, FC:B-07, FC:D-07."""
     reports = [act for act, _ in scenario.steps if isinstance(act, ExecutionReport)]
     arrivals = data.draw(st.permutations(reports * 2))
     desk = start(scenario)

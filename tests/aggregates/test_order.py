@@ -45,6 +45,7 @@ from tests.aggregates.desk import (
     trade,
     word,
 )
+from tests.kit.covers import covers
 from tests.kit.given import folded, given
 
 REPLY, LOOKUP, STREAM = ReportSource.REPLY, ReportSource.LOOKUP, ReportSource.STREAM
@@ -88,6 +89,7 @@ def test_an_unknown_outcome_keeps_its_room_and_stays_unconfirmed() -> None:
     assert order.is_unconfirmed
 
 
+@covers("FM:F-065")
 def test_no_later_answer_to_a_post_releases_an_unknown_attempt() -> None:
     unknown = given(evolve, SUBMITTED, UNKNOWN)
     unknown.when(Order.not_send, "broker_unavailable", "refused").then()

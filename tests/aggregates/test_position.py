@@ -29,6 +29,7 @@ from gateway.aggregates.refusals import PositionLimitExceeded, QuarantineNotActi
 from gateway.aggregates.splits import SplitTerms, split
 from gateway.aggregates.vocabulary import EXTERNAL, ClientOrderId, ExecId, OrderId, Side, StrategyId, Symbol
 from tests.aggregates.desk import ALPHA, at, d
+from tests.kit.covers import covers
 from tests.kit.given import Given, given
 
 AAPL = Symbol("AAPL")
@@ -169,8 +170,8 @@ def test_an_adjustment_is_a_delta_booked_under_external() -> None:
     given(evolve).when(adjust, qty=d(0), cost=d(0), reason="nothing").then()
 
 
+@covers("FC:E-05")
 def test_a_split_moves_every_book_and_leaves_resting_orders_alone() -> None:
-    """FC:E-05"""
     terms = SplitTerms(activity_id="a1", at=at(9), old=d(20), new=d(40))
     after = Book(qty=d(40), cost=d(1000), realized=d(0))
     done = PositionSplit(

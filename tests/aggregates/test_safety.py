@@ -37,6 +37,7 @@ from gateway.aggregates.refusals import (
 from gateway.aggregates.risk_limits import RiskLimits, RiskLimitsChanged, Thresholds, breaches, change
 from gateway.aggregates.vocabulary import OrderId, Symbol
 from tests.aggregates.desk import at, d
+from tests.kit.covers import covers
 from tests.kit.given import folded, given
 
 # --- kill switch -----------------------------------------------------------------------------------------
@@ -98,6 +99,7 @@ def test_a_trip_stores_its_evidence_and_a_second_trip_adds_nothing() -> None:
     given(circuit_breaker.evolve, TRIPPED).when(circuit_breaker.trip, **ask).then()
 
 
+@covers("FC:F-10")
 def test_after_a_reset_trading_is_quiet_and_then_open() -> None:
     ask = {"reason": "looked into it", "at": at(10), "by": "alice", "quiet_period": timedelta(minutes=5)}
     breaker = given(circuit_breaker.evolve, TRIPPED).when(circuit_breaker.reset, **ask).then(RESET)
@@ -105,6 +107,7 @@ def test_after_a_reset_trading_is_quiet_and_then_open() -> None:
     assert breaker.state_at(at(15)) is BreakerState.OPEN
 
 
+@covers("FC:F-10")
 def test_a_trip_at_the_end_of_the_quiet_period_stays_a_trip() -> None:
     again = CircuitBreakerTripped(reason="MANUAL", at=at(15), by="alice")
     breaker = folded(circuit_breaker.evolve, (TRIPPED, RESET, again))
@@ -259,8 +262,8 @@ def test_a_cursor_moves_forwards_only() -> None:
     given(recon_gate.evolve, moved).when(recon_gate.move_cursor, time=at(5), **ask).then()
 
 
+@covers("FC:E-03")
 def test_a_difference_that_is_seen_again_opens_no_second_break() -> None:
-    """FC:E-03"""
     found = holding("90", "100")
     state = given(recon_gate.evolve).when(recon_gate.open_break, found, at=at(1)).then(OPENED)
     assert [entry.break_id for entry in state.open_breaks] == ["break-1"]

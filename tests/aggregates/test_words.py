@@ -21,10 +21,12 @@ from tests.aggregates.desk import (
     trade,
     word,
 )
+from tests.kit.covers import covers
 
 LOOKUP = ReportSource.LOOKUP
 
 
+@covers("FC:C-11")
 def test_of_two_terminal_reports_the_later_broker_time_wins_and_the_order_is_flagged() -> None:
     for facts in ((word("canceled", 3), word("expired", 4)), (word("expired", 4), word("canceled", 3))):
         desk = Desk().submit().accepted().hears(*facts)
@@ -79,7 +81,7 @@ def test_a_cancel_pending_anew_after_a_refusal_is_pending_again() -> None:
 
 
 def test_filled_with_fewer_shares_than_were_asked_for_is_the_end_once_they_are_booked() -> None:
-    """GT-E4: the broker has cut the order down to what was filled."""
+    """The broker has cut the order down to what was filled."""
     cut = broker_order("filled", 4, qty=d(40), filled_qty=d(40))
     early = Desk().submit().accepted().hears(word("filled", 4, order=cut, source=LOOKUP))
     assert early.shows == "new (0/100)"

@@ -12,6 +12,7 @@ from gateway.aggregates.vocabulary import ActorKind
 from gateway.api.roles import ROLES, SERVICES, Permission
 from gateway.api.routes import ROUTERS
 from tests.api.house import Straw, straw_house
+from tests.kit.covers import covers
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 NAMED = {f"{method} {route.path}": route for route in ROUTES for method in route.methods}
@@ -92,10 +93,12 @@ def shared() -> Straw:
     return straw_house()
 
 
+@covers("SEC:S-01", "SEC:S-14", "SEC:S-20")
 def test_every_route_is_in_the_table_and_nothing_else_is() -> None:
     assert set(NAMED) == set(EXPECTED)
 
 
+@covers("SEC:S-14", "SEC:S-17", "SEC:S-19")
 def test_the_table_of_roles_is_the_agreed_one() -> None:
     held = {name: set(permissions) for name, permissions in {**ROLES, **SERVICES}.items()}
     assert held == HELD
@@ -114,6 +117,7 @@ def path_of(route: APIRoute) -> str:
     return route.path_format.format_map(filled)
 
 
+@covers("SEC:S-14", "SEC:S-19")
 @pytest.mark.parametrize("who", HELD)
 @pytest.mark.parametrize("cell", [name for name, rule in EXPECTED.items() if isinstance(rule, Permission)])
 async def test_a_role_passes_a_route_exactly_when_it_holds_its_permission(
@@ -134,6 +138,7 @@ async def test_a_role_passes_a_route_exactly_when_it_holds_its_permission(
         assert answer.json()["code"] == "permission_denied"
 
 
+@covers("SEC:S-01")
 @pytest.mark.parametrize(
     "cell", [name for name, rule in EXPECTED.items() if rule not in ("public", "signature")]
 )

@@ -14,6 +14,7 @@ from gateway.aggregates.refusals import (
 from gateway.commands.by_hand import Extent
 from tests.api.doubles import AAPL, HEAD
 from tests.api.house import Straw
+from tests.kit.covers import covers
 
 SWITCH = "/api/v1/kill-switch"
 ENGAGE = {"reason": "fat-finger storm", "operator": "bob"}
@@ -105,12 +106,14 @@ async def test_a_status_query_that_makes_no_sense_is_422(straw: Straw, query: st
     assert answer.status_code == 422
 
 
+@covers("INV-25")
 async def test_a_denied_control_is_on_record(straw: Straw) -> None:
     answer = await straw.ask("POST", f"{SWITCH}/engage", json=ENGAGE, headers=straw.bearer("viewer"))
     assert answer.status_code == 403
     assert straw.audit.entries == [("kill_switch_engage", "denied", "alice", {"code": "permission_denied"})]
 
 
+@covers("INV-25")
 async def test_a_control_that_fails_is_on_record(straw: Straw) -> None:
     straw.desk.refusal = KillSwitchAlreadyEngaged("already engaged by carol")
     answer = await straw.ask("POST", f"{SWITCH}/engage", json=ENGAGE, headers=straw.bearer())
@@ -268,6 +271,7 @@ async def test_a_rebuild_is_on_record_before_it_starts(straw: Straw) -> None:
     assert straw.tables.rebuilt == ["orders"]
 
 
+@covers("FM:F-126")
 async def test_a_second_rebuild_at_once_is_409(straw: Straw) -> None:
     straw.tables.state = "rebuilding"
     answer = await straw.ask("POST", REBUILD, headers=straw.bearer("admin"))
@@ -289,6 +293,7 @@ async def test_projections_and_proofs_are_shown(straw: Straw) -> None:
     assert backwards.status_code == 422
 
 
+@covers("SEC:S-17")
 async def test_disengaging_keeps_the_notes(straw: Straw) -> None:
     body = {"operator": "alice", "notes": "storm is over", "scope": "symbol", "target": "AAPL"}
     answer = await straw.ask("POST", f"{SWITCH}/disengage", json=body, headers=straw.bearer())

@@ -13,6 +13,7 @@ from gateway.aggregates.refusals import Refusal
 from gateway.api.mfa import SECOND_FACTORS, MfaRules, SecondFactor
 from gateway.api.tokens import PublishedKeys
 from tests.api.doubles import Hands
+from tests.kit.covers import covers
 from tests.kit.issuer import STRANGER, Issuer
 
 
@@ -47,6 +48,7 @@ async def test_every_second_factor_lets_its_owner_through(issuer: Issuer) -> Non
     assert issuer.asked == 1
 
 
+@covers("SEC:S-11")
 async def test_a_second_factor_is_fresh_up_to_its_age_and_not_a_second_longer(issuer: Issuer) -> None:
     check = second_factor(issuer)
     now = int(check.clock.now().timestamp())
@@ -56,6 +58,7 @@ async def test_a_second_factor_is_fresh_up_to_its_age_and_not_a_second_longer(is
         assert await code_of(check, given) == "mfa_expired"
 
 
+@covers("SEC:S-11")
 @pytest.mark.parametrize(
     ("claims", "code"),
     [

@@ -13,6 +13,7 @@ from gateway.api.deps import Phase
 from gateway.api.errors import STATUS
 from tests.api.doubles import HEAD
 from tests.api.house import Straw, straw_house
+from tests.kit.covers import covers
 
 ORDER = {"symbol": "AAPL", "side": "buy", "qty": 10}
 
@@ -41,6 +42,7 @@ async def test_the_doors_are_passed_in_order_even_for_health(straw: Straw) -> No
     assert straw.steps == ["proxy_headers", "auth", "rate_limit"]
 
 
+@covers("SEC:S-43")
 async def test_an_uncaught_error_is_500_with_the_request_id_and_nothing_else(straw: Straw) -> None:
     straw.desk.refusal = RuntimeError("secret detail of the inside")
     answer = await straw.ask("POST", "/api/v1/orders", json=ORDER, headers=straw.bearer())
@@ -66,6 +68,7 @@ async def test_while_draining_only_health_and_metrics_answer() -> None:
         assert answer.headers["retry-after"] == "1"
 
 
+@covers("SEC:S-31")
 @pytest.mark.parametrize(
     ("trusted", "address"), [(["127.0.0.1"], "203.0.113.9"), (["10.0.0.0/8"], "127.0.0.1")]
 )
@@ -78,6 +81,7 @@ async def test_forwarded_addresses_are_believed_from_trusted_proxies_only(
     assert straw.desk.calls[0][1]["by"].address == address
 
 
+@covers("SEC:S-64")
 async def test_a_request_is_one_log_line_without_body_or_headers(straw: Straw) -> None:
     headers = straw.bearer() | {"X-Request-ID": "trace-8"}
     with structlog.testing.capture_logs() as lines:
@@ -129,6 +133,7 @@ async def test_authentications_are_counted(straw: Straw) -> None:
     assert sample(straw, "execution_gateway_gate_verdicts_total", gate="auth", verdict="block") == 1
 
 
+@covers("INV-27")
 @pytest.mark.parametrize("position", ["1", str(HEAD)])
 async def test_a_read_waits_for_the_position_its_caller_has_seen(straw: Straw, position: str) -> None:
     headers = straw.bearer() | {"X-Ledger-Position": position}
@@ -136,12 +141,14 @@ async def test_a_read_waits_for_the_position_its_caller_has_seen(straw: Straw, p
     assert straw.tables.waited == [(int(position), ("orders",))]
 
 
+@covers("INV-27")
 async def test_the_larger_of_header_and_query_is_waited_for(straw: Straw) -> None:
     headers = straw.bearer() | {"X-Ledger-Position": "3"}
     await straw.ask("GET", "/api/v1/orders/c1?min_position=5", headers=headers)
     assert straw.tables.waited == [(5, ("orders",))]
 
 
+@covers("INV-27")
 async def test_tables_that_do_not_catch_up_are_503(straw: Straw) -> None:
     straw.tables.position = 7
     headers = straw.bearer() | {"X-Ledger-Position": "9"}

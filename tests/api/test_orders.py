@@ -10,6 +10,7 @@ from gateway.aggregates.refusals import (
 )
 from tests.api.doubles import HEAD, NOW
 from tests.api.house import Straw, refusing
+from tests.kit.covers import covers
 
 ORDER = {"symbol": "AAPL", "side": "buy", "qty": 10}
 ORDERS = "/api/v1/orders"
@@ -38,6 +39,7 @@ async def test_an_order_is_submitted_under_its_deterministic_id(straw: Straw) ->
     assert answer.headers["x-ledger-position"] == str(HEAD)
 
 
+@covers("SEC:S-34")
 async def test_prices_are_read_from_their_text_and_shown_in_plain_notation(straw: Straw) -> None:
     body = (
         '{"symbol":"BRK.B","side":"sell","qty":5,"type":"limit","limit_price":150.50,"time_in_force":"gtc"}'
@@ -49,6 +51,7 @@ async def test_prices_are_read_from_their_text_and_shown_in_plain_notation(straw
     assert str(asked["ticket"].limit_px) == "150.50"
 
 
+@covers("SEC:S-37")
 async def test_an_idempotency_key_alone_decides_the_id(straw: Straw) -> None:
     headers = straw.bearer() | {"Idempotency-Key": "rebalance-7"}
     answer = await straw.ask("POST", ORDERS, json=ORDER, headers=headers)
@@ -179,6 +182,7 @@ async def test_a_stale_manual_cancel_is_refused(straw: Straw) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "stale_request")
 
 
+@covers("SEC:S-15", "SEC:S-45")
 async def test_an_unknown_order_and_someone_else_s_cannot_be_told_apart(straw: Straw) -> None:
     await straw.ask("POST", ORDERS, json=ORDER | {"client_order_id": "c1"}, headers=straw.bearer())
     stranger = straw.bearer(sub="eve", strategies=["beta"])
@@ -192,6 +196,7 @@ async def test_an_unknown_order_and_someone_else_s_cannot_be_told_apart(straw: S
     assert "cancel_order" not in straw.desk.names
 
 
+@covers("SEC:S-37")
 @pytest.mark.parametrize(
     ("differences", "told"), [(["qty"], True), (["strategy_id"], False), (["qty", "strategy_id"], False)]
 )

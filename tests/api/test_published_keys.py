@@ -20,6 +20,7 @@ from gateway.api.roles import Principal
 from gateway.api.tokens import PublishedKeys, TokenRules, principal_from
 from tests.api.doubles import NOW, Hands
 from tests.api.house import token_rules
+from tests.kit.covers import covers
 
 FIRST = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 SECOND = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -90,6 +91,7 @@ def desk_of(issuer: Issuer) -> Desk:
     return Desk(rules, clock)
 
 
+@covers("SEC:S-11")
 async def test_keys_are_fetched_once_and_kept_for_ten_minutes() -> None:
     async with Issuer().serving() as issuer:
         desk = desk_of(issuer)
@@ -101,6 +103,7 @@ async def test_keys_are_fetched_once_and_kept_for_ten_minutes() -> None:
         assert issuer.asked == 2
 
 
+@covers("SEC:S-11")
 async def test_an_unknown_key_is_looked_for_at_most_once_a_minute() -> None:
     async with Issuer().serving() as issuer:
         desk = desk_of(issuer)
@@ -126,6 +129,7 @@ async def test_a_token_without_a_known_key_is_refused(said: str) -> None:
             await desk_of(issuer).lets_in(said)
 
 
+@covers("SEC:S-11")
 @pytest.mark.parametrize(
     ("status", "body"),
     [

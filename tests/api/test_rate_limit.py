@@ -6,6 +6,7 @@ from gateway.aggregates.vocabulary import ActorKind
 from gateway.api.rate_limit import rate_rules
 from gateway.ports import RateRule
 from tests.api.house import Straw, straw_house
+from tests.kit.covers import covers
 
 ORDER = {"symbol": "AAPL", "side": "buy", "qty": 10}
 
@@ -25,6 +26,7 @@ async def _spend(straw: Straw) -> None:
     straw.allowance.taken["order_submit", "user:alice"] = 40
 
 
+@covers("SEC:S-39")
 async def test_beyond_the_limit_it_is_429_before_the_body_is_read(straw: Straw) -> None:
     await _spend(straw)
     answer = await straw.ask("POST", "/api/v1/orders", content=b"{broken", headers=straw.bearer())
@@ -43,6 +45,7 @@ async def test_one_s_limit_is_not_another_s(straw: Straw) -> None:
         assert answer.status_code != 429
 
 
+@covers("SEC:S-10")
 async def test_a_flood_of_strangers_uses_up_nobody_s_allowance(straw: Straw) -> None:
     for _ in range(50):
         await straw.ask("POST", "/api/v1/orders", json=ORDER)
@@ -65,6 +68,7 @@ async def test_log_only_counts_and_lets_through() -> None:
     assert registry.get_sample_value("rate_limit_api_checks_total", labels) == 1
 
 
+@covers("SEC:S-39")
 def test_the_numbers_are_the_agreed_ones() -> None:
     rules = rate_rules(submits=40, slices=10, cancels=100, backfills=2, backfill_seconds=300)
     assert rules["order_submit"] == RateRule(limit=40, window=60, burst=10, overall=80)

@@ -23,6 +23,7 @@ from gateway.projections.catalog import PROJECTIONS
 from gateway.projections.engine import Projections
 from gateway.projections.snapshot import ReadTables
 from tests.api.house import Straw, straw_house
+from tests.kit.covers import covers
 from tests.projections.desk import Desk, record
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -143,6 +144,7 @@ async def test_an_order_is_shown_with_every_key(day: tuple[Straw, int]) -> None:
     }
 
 
+@covers("SEC:S-15")
 async def test_someone_else_s_order_is_not_there(day: tuple[Straw, int]) -> None:
     for path in ("/orders/foreign", "/orders/nowhere", "/orders/foreign/events", "/orders/foreign?as_of=99"):
         assert (await get(day[0], path))[0] in (404, 422)
@@ -170,6 +172,7 @@ async def test_before_the_first_event_there_was_nothing(day: tuple[Straw, int]) 
     assert (await get(day[0], "/orders/buy?as_of=2000-01-01T00:00:00Z"))[0] == 404
 
 
+@covers("SEC:S-22")
 async def test_pending_orders_are_cut_to_the_caller_s_strategies(day: tuple[Straw, int]) -> None:
     _, mine = await get(day[0], "/orders/pending")
     assert [order["client_order_id"] for order in mine["orders"]] == ["resting"]
@@ -312,6 +315,7 @@ async def test_denied_strategies_are_named(day: tuple[Straw, int]) -> None:
     assert (status, body["denied"]) == (403, ["beta", "gamma"])
 
 
+@covers("SEC:S-22", "SEC:S-38")
 async def test_events_of_others_are_left_out_and_the_cursor_passes_them(day: tuple[Straw, int]) -> None:
     straw, end = day
     _, every = await get(straw, "/events?limit=1000", role="auditor")

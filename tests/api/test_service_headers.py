@@ -13,6 +13,7 @@ from gateway.api.service_headers import ServiceRules, SignedRequest
 from gateway.ports import MirrorUnavailable
 from tests.api.doubles import NOW
 from tests.api.house import SERVICE_SECRET, SERVICES, Straw, straw_house
+from tests.kit.covers import covers
 
 BODY = b'{"symbol":"AAPL","side":"buy","qty":10}'
 AT = str(int(NOW.timestamp()))
@@ -45,6 +46,7 @@ async def post(straw: Straw, said: dict[str, str], *, body: bytes = BODY, path: 
     return await straw.ask("POST", path or "/api/v1/orders", content=body, headers=json_said)
 
 
+@covers("SEC:S-12")
 def test_the_vector() -> None:
     expected = "77851874381192c28bf0901cd8b4197e10aa449bcbfcc865eceeca4ef5bb7c5d"
     assert VECTOR.signature(SERVICE_SECRET) == expected
@@ -71,12 +73,14 @@ async def test_a_service_bound_to_a_strategy_cannot_trade_another(straw: Straw) 
     assert (answer.status_code, answer.json()["code"]) == (403, "strategy_unauthorized")
 
 
+@covers("SEC:S-12")
 async def test_a_nonce_is_good_once(straw: Straw) -> None:
     assert (await post(straw, headers(VECTOR))).status_code == 200
     again = await post(straw, headers(VECTOR))
     assert (again.status_code, again.json()["code"]) == (401, "token_replayed")
 
 
+@covers("SEC:S-12")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -107,15 +111,18 @@ async def test_a_changed_header_is_401(straw: Straw, changes: dict[str, str]) ->
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_internal_token")
 
 
+@covers("SEC:S-12")
 @pytest.mark.parametrize("path", ["/api/v1/orders?x=1", "/api/v1/orders/c1/cancel"])
 async def test_a_changed_path_or_query_is_401(straw: Straw, path: str) -> None:
     assert (await post(straw, headers(VECTOR), path=path)).status_code == 401
 
 
+@covers("SEC:S-12")
 async def test_a_changed_body_is_401(straw: Straw) -> None:
     assert (await post(straw, headers(VECTOR), body=BODY.replace(b"10", b"99"))).status_code == 401
 
 
+@covers("SEC:S-12")
 async def test_a_changed_method_is_401(straw: Straw) -> None:
     signed = replace(VECTOR, path="/api/v1/config")
     answer = await straw.ask("GET", "/api/v1/config", headers=headers(signed))
@@ -127,6 +134,7 @@ async def test_a_get_needs_no_body_hash(straw: Straw) -> None:
     assert (await straw.ask("GET", "/api/v1/config?a=1", headers=headers(signed))).status_code == 200
 
 
+@covers("SEC:S-12")
 @pytest.mark.parametrize(("seconds", "status"), [(-300, 200), (300, 200), (-301, 401), (301, 401)])
 async def test_the_timestamp_s_tolerance_holds_in_both_directions(
     straw: Straw, seconds: int, status: int
@@ -135,6 +143,7 @@ async def test_the_timestamp_s_tolerance_holds_in_both_directions(
     assert (await post(straw, headers(signed))).status_code == status
 
 
+@covers("SEC:S-12")
 async def test_together_with_a_bearer_token_it_is_401(straw: Straw) -> None:
     answer = await post(straw, headers(VECTOR) | straw.bearer())
     assert (answer.status_code, answer.json()["code"]) == (401, "authentication_required")

@@ -22,6 +22,7 @@ from gateway.api.roles import PSEUDO_STRATEGIES, ROLES, Principal
 from gateway.api.tokens import KnownTokens, installation_secret, mint, principal_from
 from tests.api.doubles import NOW, Hands
 from tests.api.house import JWT_SECRET, Straw, straw_house, token_rules
+from tests.kit.covers import covers
 
 CLAIMS: dict[str, Any] = {
     "iss": "trading-platform-web-console",
@@ -49,6 +50,7 @@ async def test_a_sound_token_is_let_in(straw: Straw) -> None:
     assert await status_of(straw, signed()) == (200, None)
 
 
+@covers("SEC:S-02")
 @pytest.mark.parametrize(
     "claims",
     [
@@ -86,6 +88,7 @@ async def test_a_token_with_wrong_claims_is_401(straw: Straw, claims: dict[str, 
     assert await status_of(straw, signed(**claims)) == (401, "invalid_token")
 
 
+@covers("SEC:S-04")
 @pytest.mark.parametrize(
     "claims", [{"exp": AT - 29, "iat": AT - 900}, {"iat": AT + 29}, {"nbf": AT + 29}, {"exp": AT + 86_400}]
 )
@@ -100,6 +103,7 @@ def _unsigned(header: dict[str, str]) -> str:
     return f"{part(header)}.{part(CLAIMS)}."
 
 
+@covers("SEC:S-03")
 @pytest.mark.parametrize(
     "token",
     [
@@ -121,6 +125,7 @@ async def test_a_token_that_is_not_signed_as_required_is_401(straw: Straw, token
     assert await status_of(straw, token) == (401, "invalid_token")
 
 
+@covers("SEC:S-03")
 async def test_hs256_keyed_with_the_public_key_is_401() -> None:
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = private.public_key().public_bytes(
@@ -156,6 +161,7 @@ async def test_two_authorization_headers_are_401(straw: Straw) -> None:
     assert answer.status_code == 401
 
 
+@covers("SEC:S-45")
 async def test_bad_tokens_cannot_be_told_apart_by_their_problem(straw: Straw) -> None:
     problems = []
     for token in (signed(exp=AT - 31), signed(key="another-secret-0123456789-0123456789"), "x"):
@@ -164,6 +170,7 @@ async def test_bad_tokens_cannot_be_told_apart_by_their_problem(straw: Straw) ->
     assert problems[0] == problems[1] == problems[2]
 
 
+@covers("SEC:S-06")
 @pytest.mark.parametrize("role", ["root", "orchestrator", None, "ADMIN"])
 async def test_an_unknown_role_may_nothing(straw: Straw, role: str | None) -> None:
     token = signed(role=role if role is not None else ...)
@@ -185,6 +192,7 @@ async def test_a_service_token_has_the_services_permissions_whatever_role_it_cla
     }
 
 
+@covers("SEC:S-06")
 async def test_a_minted_token_is_accepted_until_it_expires() -> None:
     rules = token_rules()
     token = mint(
@@ -202,6 +210,7 @@ async def test_a_minted_token_is_accepted_until_it_expires() -> None:
         await principal_from(token, rules, NOW + timedelta(minutes=15, seconds=31))
 
 
+@covers("SEC:S-04")
 @pytest.mark.parametrize("life", [timedelta(hours=24, seconds=1), timedelta(), timedelta(seconds=-1)])
 def test_no_token_is_minted_for_more_than_a_day(life: timedelta) -> None:
     with pytest.raises(ValueError, match="24 hours"):
@@ -216,6 +225,7 @@ def test_no_token_is_minted_for_more_than_a_day(life: timedelta) -> None:
         )
 
 
+@covers("SEC:S-05")
 def test_the_installation_s_secret_is_made_once_and_is_the_owner_s_alone(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
     secret = installation_secret(folder)
@@ -258,6 +268,7 @@ def test_a_scope_and_its_members_agree() -> None:
                 assert caller.sees(name) is (caller.scope is None or name in caller.scope)
 
 
+@covers("SEC:S-06")
 async def test_a_service_that_was_withdrawn_is_not_believed_with_a_token_either() -> None:
     straw = straw_house(rules=replace(token_rules(), services=frozenset()))
     headers = straw.bearer(None, sub="orchestrator", kind=ActorKind.SERVICE)

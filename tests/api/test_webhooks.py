@@ -11,6 +11,7 @@ from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.api.webhook_signature import signature
 from tests.api.doubles import HEAD, NOW, Receipt
 from tests.api.house import WEBHOOK, WEBHOOK_SECRET, Straw, straw_house
+from tests.kit.covers import covers
 
 FILL = b'{"event":"fill"}'
 WITHOUT_TIME = "6336589f6dbabc565db23d203f80269f54200f98d31b434ea283944d56f55c8a"
@@ -27,6 +28,7 @@ def sign(body: bytes) -> str:
     return signature(WEBHOOK_SECRET, body)
 
 
+@covers("SEC:S-24")
 def test_both_vectors() -> None:
     assert signature(WEBHOOK_SECRET, FILL) == WITHOUT_TIME
     assert signature(WEBHOOK_SECRET, FILL, "1729175400") == WITH_TIME
@@ -46,6 +48,7 @@ async def test_a_signed_fact_is_received(straw: Straw, given: str) -> None:
     assert asked["raw"] == FILL
 
 
+@covers("SEC:S-24", "FM:F-093")
 @pytest.mark.parametrize(("seconds", "status"), [(0, 200), (-300, 200), (300, 200), (-301, 401), (301, 401)])
 async def test_a_signed_time_must_be_near(straw: Straw, seconds: int, status: int) -> None:
     at = str(AT + seconds)
@@ -58,6 +61,7 @@ async def test_a_time_that_was_not_signed_is_401(straw: Straw) -> None:
     assert (answer.status_code, answer.json()["code"]) == (401, "webhook_signature_invalid")
 
 
+@covers("SEC:S-28")
 async def test_a_missing_signature_is_401_and_nothing_is_kept(straw: Straw) -> None:
     answer = await post(straw)
     assert (answer.status_code, answer.json()["code"]) == (401, "webhook_signature_missing")
@@ -65,6 +69,7 @@ async def test_a_missing_signature_is_401_and_nothing_is_kept(straw: Straw) -> N
     assert straw.desk.calls == []
 
 
+@covers("SEC:S-28", "FM:F-092")
 @pytest.mark.parametrize(
     "given", ["", "0" * 64, "x" * 64, "0" * 63, "0" * 10_000, f"sha1={WITHOUT_TIME}", f"{WITHOUT_TIME} x"]
 )
@@ -74,12 +79,14 @@ async def test_a_wrong_signature_is_401(straw: Straw, given: str) -> None:
     assert straw.desk.calls == []
 
 
+@covers("SEC:S-28")
 @pytest.mark.parametrize("at", ["", "now", "1e9", "-1729175400", "1729175400.0", "9" * 10_000])
 async def test_an_unusable_time_is_401(straw: Straw, at: str) -> None:
     answer = await post(straw, X_Webhook_Timestamp=at, X_Alpaca_Signature=WITHOUT_TIME)
     assert (answer.status_code, answer.json()["code"]) == (401, "webhook_signature_invalid")
 
 
+@covers("SEC:S-28")
 @pytest.mark.parametrize("name", ["X-Alpaca-Signature", "X-Webhook-Timestamp"])
 async def test_a_repeated_header_is_401(straw: Straw, name: str) -> None:
     said = [("X-Alpaca-Signature", WITH_TIME), ("X-Webhook-Timestamp", str(AT))]
@@ -88,6 +95,7 @@ async def test_a_repeated_header_is_401(straw: Straw, name: str) -> None:
     assert answer.status_code == 401
 
 
+@covers("SEC:S-25", "FM:F-092")
 async def test_changed_bytes_are_401_even_when_they_mean_the_same(straw: Straw) -> None:
     answer = await post(straw, b'{"event": "fill"}', X_Alpaca_Signature=WITHOUT_TIME)
     assert answer.status_code == 401
@@ -134,12 +142,14 @@ async def test_a_signed_object_is_never_refused_for_its_content(straw: Straw, bo
     assert (await post(straw, body, X_Alpaca_Signature=sign(body))).status_code == 200
 
 
+@covers("SEC:S-30")
 @pytest.mark.parametrize("content_type", ["text/plain", "application/octet-stream", "nonsense"])
 async def test_the_content_type_loses_no_fact(straw: Straw, content_type: str) -> None:
     answer = await post(straw, X_Alpaca_Signature=WITHOUT_TIME, Content_Type=content_type)
     assert answer.status_code == 200
 
 
+@covers("SEC:S-30")
 async def test_a_body_beyond_256_kb_is_413(straw: Straw) -> None:
     body = b" " * (256 * 1024 + 1)
     assert (await post(straw, body, X_Alpaca_Signature=sign(body))).status_code == 413
@@ -147,6 +157,7 @@ async def test_a_body_beyond_256_kb_is_413(straw: Straw) -> None:
     assert (await post(straw, fits, X_Alpaca_Signature=sign(fits))).status_code == 200
 
 
+@covers("INV-17", "FM:F-097")
 async def test_a_ledger_that_cannot_keep_it_is_503_so_that_the_sender_repeats(straw: Straw) -> None:
     straw.desk.refusal = LedgerUnavailable("Postgres is away")
     answer = await post(straw, X_Alpaca_Signature=WITHOUT_TIME)
@@ -154,6 +165,7 @@ async def test_a_ledger_that_cannot_keep_it_is_503_so_that_the_sender_repeats(st
     assert answer.headers["retry-after"] == "1"
 
 
+@covers("SEC:S-26", "SEC:S-07")
 async def test_without_a_secret_the_door_is_shut_outside_dev_and_test() -> None:
     shut = straw_house(webhook=replace(WEBHOOK, secrets=()))
     answer = await post(shut, X_Alpaca_Signature=WITHOUT_TIME)
@@ -168,6 +180,7 @@ async def test_an_empty_secret_verifies_nothing() -> None:
     assert answer.status_code == 503
 
 
+@covers("SEC:S-32", "FM:F-095")
 async def test_two_secrets_are_accepted_while_one_is_being_replaced() -> None:
     straw = straw_house(webhook=replace(WEBHOOK, secrets=(b"the-next-secret", WEBHOOK_SECRET)))
     assert (await post(straw, X_Alpaca_Signature=WITHOUT_TIME)).status_code == 200
@@ -175,6 +188,7 @@ async def test_two_secrets_are_accepted_while_one_is_being_replaced() -> None:
     assert (await post(straw, X_Alpaca_Signature=fresh)).status_code == 200
 
 
+@covers("SEC:S-29")
 @pytest.mark.parametrize(
     "path", ["/api/v1/webhooks/orders/", "/api/v1/webhooks/Orders", "/api/v1//webhooks/orders"]
 )

@@ -9,6 +9,7 @@ import pytest
 
 from tests.contract.conftest import CreateTestApp
 from tests.contract.steps import ORDERS, reconcile, resting_order, traded
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 QUIET = {
@@ -132,6 +133,7 @@ async def test_stale_prices_trip_while_something_is_live_and_the_market_is_open(
         assert standing["trip_details"]["limit_seconds"] == "2.0"
 
 
+@covers("FM:F-066", "FM:F-156")
 async def test_submissions_that_fail_in_a_row_trip(create_test_app: CreateTestApp) -> None:
     async with create_test_app(environment={**QUIET, "CIRCUIT_BREAKER_BROKER_ERRORS": "3"}) as house:
         fault = house.exchange.arm("http.status", match=ORDERS, times=-1, status=504, body="")
@@ -195,6 +197,7 @@ async def test_a_disabled_breaker_still_records_its_trips(create_test_app: Creat
         assert (await house.submit(type="limit", limit_price="50")).status_code == 200
 
 
+@covers("FC:F-10")
 async def test_a_trip_at_the_end_of_the_quiet_period_stays_a_trip(create_test_app: CreateTestApp) -> None:
     environment = {**QUIET, "CIRCUIT_BREAKER_QUIET_PERIOD_SECONDS": "1"}
     async with create_test_app(environment=environment) as house:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.contract.conftest import CreateTestApp
 from tests.contract.steps import fill_at_exchange, holds, reconcile, resting_order, traded
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 PATH = "/api/v1/reconciliation/fills-backfill"
@@ -31,6 +32,7 @@ async def missed_fills(house: House, *qtys: str) -> dict[str, Any]:
     return order
 
 
+@covers("FM:F-088")
 async def test_missed_executions_are_booked_and_counted(house: House) -> None:
     await missed_fills(house, "4", "6")
     done = await backfill(house)

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.aggregates.vocabulary import position_stream
 from tests.contract.relay import deliver, fill
 from tests.contract.steps import holds, quarantined, reconcile, resting_order, traded
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 REASON = "the broker moved these shares in by transfer"
@@ -41,8 +42,8 @@ async def resolve(house: House, entry: dict[str, Any], action: str, reason: str 
     return await house.client.post(path, json={"action": action, "reason": reason})
 
 
+@covers("FC:E-02")
 async def test_a_position_without_orders_is_a_break_with_both_figures_and_an_age(house: House) -> None:
-    """FC:E-02"""
     endow(house, "50", "120")
     entry = await position_break(house)
     assert (entry["symbol"], entry["ledger_value"], entry["broker_value"]) == ("AAPL", "0", "50")
@@ -56,10 +57,10 @@ async def test_a_position_without_orders_is_a_break_with_both_figures_and_an_age
     assert (await house.gateway.reconciler.status()).open_breaks == 1
 
 
+@covers("FC:E-02", "FC:E-09")
 async def test_accepting_the_broker_adjusts_by_the_difference_at_its_price_and_realizes_nothing(
     house: House,
 ) -> None:
-    """FC:E-02 FC:E-09"""
     endow(house, "50", "120")
     entry = await position_break(house)
     accepted = await resolve(house, entry, "accept_broker")
@@ -86,8 +87,8 @@ async def test_accepting_the_broker_adjusts_by_the_difference_at_its_price_and_r
     assert release.status_code == 200, release.text
 
 
+@covers("FC:E-09")
 async def test_what_the_broker_lacks_leaves_at_our_own_average(house: House) -> None:
-    """FC:E-09"""
     await traded(house, "buy", "100", "90", name="bought")
     house.exchange.reset(seed=8)
     house.exchange.price("AAPL", "99.99", "100.01")
@@ -125,8 +126,8 @@ async def test_an_ignored_difference_stays_ignored_until_it_changes(house: House
     assert (again["ledger_value"], again["broker_value"]) == ("0", "60")
 
 
+@covers("FC:E-03")
 async def test_a_break_closes_by_itself_when_the_figures_agree_again(house: House) -> None:
-    """FC:E-03"""
     endow(house, "50", "120")
     await position_break(house)
     endow(house, "-50", "120")
@@ -152,8 +153,8 @@ async def test_an_execution_told_twice_with_another_price_is_a_break_and_the_fir
     assert await breaks(house) == []
 
 
+@covers("FC:D-09")
 async def test_a_broker_that_cannot_be_read_decides_nothing(house: House) -> None:
-    """FC:D-09"""
     endow(house, "50", "120")
     entry = await position_break(house)
     house.exchange.arm("http.status", match={"path": "/v2/positions"}, times=-1, status=503, body="")

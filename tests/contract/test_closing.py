@@ -9,6 +9,7 @@ from gateway.adapters.embedded import EmbeddedValkey
 from tests.contract.by_hand import adjust, asked, bought, close, held_at_exchange, hold_at_exchange, topics
 from tests.contract.conftest import CreateTestApp
 from tests.contract.steps import ORDERS, holds, reconcile, resting_order
+from tests.kit.covers import covers
 from tests.kit.house import GateLogger, House
 
 WAY_OUT = ["auth", "rate_limit", "strategy_scope", "reduce_only_lock", "reduce_only", "idempotency", "submit"]
@@ -66,6 +67,7 @@ async def test_a_close_that_is_repeated_after_the_position_is_gone_does_not_open
     assert (told["data"]["action"], told["data"]["outcome"]) == ("close_position", "no_op")
 
 
+@covers("FC:F-11")
 async def test_two_closes_at_once_lead_to_one_closing_order(house: House) -> None:
     await bought(house)
     halt(house)
@@ -79,6 +81,7 @@ async def test_two_closes_at_once_lead_to_one_closing_order(house: House) -> Non
     assert held_at_exchange(house) == "0"
 
 
+@covers("FC:F-11")
 async def test_two_reducing_sells_by_hand_cannot_both_have_the_same_shares(house: House) -> None:
     """Known trap 31: also when they are sent together, and by the way out."""
     await bought(house)
@@ -109,6 +112,7 @@ async def test_reducing_sells_sent_together_while_the_gate_is_closed_pass_once(
         assert house.posts() == 1
 
 
+@covers("INV-16")
 async def test_the_way_out_is_open_when_everything_else_is_shut(
     create_test_app: CreateTestApp, private_valkey: EmbeddedValkey
 ) -> None:
@@ -134,6 +138,7 @@ async def test_the_way_out_is_open_when_everything_else_is_shut(
         assert 'execution_gateway_fat_finger_warnings_total{threshold_type="qty"} 3.0' in metrics
 
 
+@covers("INV-16")
 async def test_a_closed_gate_lets_a_close_through_and_an_increase_not(create_test_app: CreateTestApp) -> None:
     async with create_test_app() as house:
         await bought(house)
@@ -158,6 +163,7 @@ async def test_shares_nobody_here_bought_can_be_closed_while_the_gate_is_closed(
         assert held_at_exchange(house) == "0"
 
 
+@covers("INV-16")
 async def test_a_quarantined_symbol_can_be_closed(house: House) -> None:
     await bought(house)
     hold_at_exchange(house, AAPL="7")  # a difference nobody can explain
@@ -195,6 +201,7 @@ async def test_more_than_is_held_and_what_was_never_held_are_refused(house: Hous
     assert [event["data"]["action"] for event in refused] == ["close_position"]
 
 
+@covers("FC:F-11")
 async def test_a_resting_sell_leaves_only_the_rest_to_be_closed(house: House) -> None:
     await bought(house)
     await resting_order(house, side="sell", qty=30, limit_price="150")
@@ -213,6 +220,7 @@ async def test_a_close_without_an_answer_of_the_broker_is_202_and_closes_once(ho
     assert held_at_exchange(house) == "0"
 
 
+@covers("FC:F-12")
 async def test_a_broker_that_cannot_be_read_is_not_taken_for_flat(house: House) -> None:
     await bought(house)
     house.exchange.arm("http.status", match={"method": "GET", "path": "/v2/positions/AAPL"}, status=500)
@@ -222,6 +230,7 @@ async def test_a_broker_that_cannot_be_read_is_not_taken_for_flat(house: House) 
     assert house.posts() == 1
 
 
+@covers("FC:F-17")
 async def test_an_adjust_goes_up_down_and_nowhere(house: House) -> None:
     await bought(house)
     more = await adjust(house, "150")
@@ -263,6 +272,7 @@ async def test_a_change_of_sign_is_new_risk_and_meets_the_gates(create_test_app:
         ]
 
 
+@covers("INV-14")
 async def test_a_dry_run_records_the_close_and_sends_nothing(create_test_app: CreateTestApp) -> None:
     async with create_test_app() as house:
         await bought(house)
@@ -285,6 +295,7 @@ async def test_a_request_from_yesterday_is_stale(house: House) -> None:
     assert house.posts() == 1
 
 
+@covers("SEC:S-15")
 async def test_a_symbol_others_have_a_stake_in_cannot_be_closed(create_test_app: CreateTestApp) -> None:
     gates = GateLogger()
     async with create_test_app(gate_logger=gates) as house:

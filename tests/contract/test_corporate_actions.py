@@ -18,6 +18,7 @@ from tests.contract.steps import (
     streams_written_after,
     traded,
 )
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 
@@ -39,11 +40,11 @@ def split(house: House, ratio: str, orders: str = "cancel") -> None:
     house.exchange.ctl("POST", "split", {"symbol": "AAPL", "ratio": ratio, "orders": orders})
 
 
+@covers("FC:E-05")
 @pytest.mark.parametrize(("ratio", "qty", "average"), [("2", "200", "45"), ("0.1", "10", "900")])
 async def test_a_split_changes_the_quantity_and_keeps_the_cost(
     house: House, ratio: str, qty: str, average: str
 ) -> None:
-    """FC:E-05"""
     await traded(house, "buy", "100", "90", name="bought")
     split(house, ratio)
     assert (await reconcile(house))["breaks_open"] == 0
@@ -60,8 +61,8 @@ async def test_a_split_changes_the_quantity_and_keeps_the_cost(
     assert report["ok"], report
 
 
+@covers("FC:E-05", "FC:E-11", "INV-30")
 async def test_a_split_is_in_every_book_and_a_second_pass_writes_nothing(house: House) -> None:
-    """FC:E-05 FC:E-11 INV-30"""
     for strategy, qty in (("alpha", 30), ("beta", 10)):
         order = await resting_order(house, client_order_id=strategy, qty=qty, strategy_id=strategy)
         fill_at_exchange(house, order, str(qty), "90")
@@ -76,8 +77,8 @@ async def test_a_split_is_in_every_book_and_a_second_pass_writes_nothing(house: 
     assert await streams_written_after(house, before) == {"recon-gate"}
 
 
+@covers("FC:E-05")
 async def test_what_is_bought_after_the_split_and_booked_before_it_is_not_split(house: House) -> None:
-    """FC:E-05"""
     await traded(house, "buy", "100", "90", name="before")
     split(house, "2")
     order = await resting_order(house, client_order_id="after", limit_price="40")
@@ -88,8 +89,8 @@ async def test_what_is_bought_after_the_split_and_booked_before_it_is_not_split(
     assert (position.qty, position.account.cost) == (210, 9450)
 
 
+@covers("FC:E-05")
 async def test_a_resting_order_follows_the_brokers_own_word(house: House) -> None:
-    """FC:E-05"""
     await traded(house, "buy", "100", "90", name="held")
     await resting_order(house, client_order_id="resting", time_in_force="gtc")
     split(house, "2")
@@ -97,8 +98,8 @@ async def test_a_resting_order_follows_the_brokers_own_word(house: House) -> Non
     assert (found["leaves_qty"], (await book(house)).reserved_buy) == ("0", 0)
 
 
+@covers("FC:E-05")
 async def test_an_execution_from_before_the_split_is_undone_in_new_shares(house: House) -> None:
-    """FC:E-05"""
     await traded(house, "buy", "30", "90", name="kept")
     undone = await traded(house, "buy", "10", "50", name="undone")
     split(house, "2")
@@ -112,8 +113,8 @@ async def test_an_execution_from_before_the_split_is_undone_in_new_shares(house:
     assert report["ok"], report
 
 
+@covers("FC:E-06")
 async def test_money_without_a_trade_is_on_record_and_no_part_of_the_result(house: House) -> None:
-    """FC:E-06"""
     await traded(house, "buy", "100", "90", name="bought")
     house.exchange.ctl("POST", "dividend", {"symbol": "AAPL", "amount": "0.25"})
     house.exchange.ctl("POST", "transfer", {"amount": "-1000"})
@@ -133,8 +134,8 @@ async def test_money_without_a_trade_is_on_record_and_no_part_of_the_result(hous
     assert (hidden.status_code, hidden.json()["events"]) == (200, [])
 
 
+@covers("FC:E-06", "FM:F-116")
 async def test_shares_that_come_by_transfer_are_a_break_for_a_person(house: House) -> None:
-    """FC:E-06 FC:F-116"""
     transfer = {"symbol": "AAPL", "qty": "25", "price": "120"}
     house.exchange.ctl("POST", "transfer", transfer)
     await reconcile(house)
@@ -145,8 +146,8 @@ async def test_shares_that_come_by_transfer_are_a_break_for_a_person(house: Hous
     assert await splits(house) == []
 
 
+@covers("FC:D-09")
 async def test_activities_that_cannot_be_read_move_nothing_and_compare_nothing(house: House) -> None:
-    """FC:D-09"""
     await traded(house, "buy", "100", "90", name="bought")
     split(house, "2")
     fault = house.exchange.arm("http.status", match={"path": "/v2/account/activities"}, status=500, times=-1)
@@ -158,8 +159,8 @@ async def test_activities_that_cannot_be_read_move_nothing_and_compare_nothing(h
     assert (await book(house)).qty == 200
 
 
+@covers("FC:E-08")
 async def test_two_gateways_split_once(create_test_app: CreateTestApp) -> None:
-    """FC:E-08"""
     async with create_test_app() as one, create_test_app(standby=True) as other:
         await traded(one, "buy", "100", "90", name="bought")
         split(one, "2")

@@ -25,6 +25,7 @@ from tests.contract.by_hand import adjust, bought, close
 from tests.contract.conftest import CreateTestApp
 from tests.contract.relay import deliver
 from tests.contract.steps import resting_order
+from tests.kit.covers import covers
 from tests.kit.house import House
 from tests.kit.slicing import ask
 
@@ -254,6 +255,7 @@ MODES: Final[Mapping[str, Mode]] = {
 }
 
 
+@covers("FM:F-020", "FM:F-040", "FM:F-053", "FM:F-122", "FM:F-156", "INV-31", "FC:D-06")
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 async def test_a_part_that_is_away_takes_only_its_own_with_it(
     mode: Mode,

@@ -13,6 +13,7 @@ from gateway.aggregates.vocabulary import position_stream
 from tests.contract.conftest import CreateTestApp
 from tests.contract.steps import fill_at_exchange, holds, quarantined, reconcile, resting_order, traded
 from tests.contract.test_breaks import breaks, endow
+from tests.kit.covers import covers
 from tests.kit.house import House
 from tests.kit.slicing import Ahead
 
@@ -26,8 +27,9 @@ async def at_the_exchange(house: House, path: str) -> bytes:
         return (await client.get(path)).content
 
 
+@covers("FC:D-07", "FC:E-09", "FM:F-112")
 async def test_an_older_snapshot_regresses_nothing(house: House) -> None:
-    """FC:D-07 FC:E-09 FC:F-112: lists and holdings from before the fill, answered after it."""
+    """Lists and holdings from before the fill, answered after it."""
     order = await resting_order(house)
     await house.until_status(order["client_order_id"], "new")
     old = {path: await at_the_exchange(house, path) for path in ("/v2/orders?status=all", "/v2/positions")}
@@ -45,8 +47,8 @@ async def test_an_older_snapshot_regresses_nothing(house: House) -> None:
     assert await holds(house, "10")
 
 
+@covers("FC:D-08")
 async def test_an_order_no_list_mentions_is_asked_for_by_itself(house: House) -> None:
-    """FC:D-08"""
     order = await resting_order(house)
     await house.until_status(order["client_order_id"], "new")
     house.exchange.arm("http.body", match=LISTS, times=-1, body="[]")
@@ -57,10 +59,11 @@ async def test_an_order_no_list_mentions_is_asked_for_by_itself(house: House) ->
     assert await holds(house, "10")
 
 
+@covers("FC:D-10", "FM:F-072")
 async def test_an_outage_leaves_orders_unknown_and_what_filled_meanwhile_is_booked_after_it(
     house: House,
 ) -> None:
-    """FC:D-10: nothing is dropped, and the room stays taken."""
+    """Nothing is dropped, and the room stays taken."""
     live = await resting_order(house, client_order_id="live")
     await house.until_status("live", "new")
     house.exchange.arm("ws.lose", times=-1)
@@ -84,8 +87,9 @@ async def test_an_outage_leaves_orders_unknown_and_what_filled_meanwhile_is_book
     assert await breaks(house) == []
 
 
+@covers("FC:E-04")
 async def test_a_holding_older_than_the_brokers_lists_is_no_difficulty(house: House, clock: Ahead) -> None:
-    """FC:E-04: a month later nobody lists the trade any more, and the ledger still has it."""
+    """A month later nobody lists the trade any more, and the ledger still has it."""
     await traded(house, "buy", "10", "90", name="long-ago")
     await reconcile(house)
     clock.by += timedelta(days=31)
@@ -99,8 +103,9 @@ async def test_a_holding_older_than_the_brokers_lists_is_no_difficulty(house: Ho
     assert (holding["qty"], holding["avg_entry_price"]) == ("10", "90")
 
 
+@covers("FC:E-12")
 async def test_dust_is_a_difference_like_any_other(house: House) -> None:
-    """FC:E-12: the tolerance is zero, and nothing is rounded away."""
+    """The tolerance is zero, and nothing is rounded away."""
     endow(house, "0.000000001", "100")
     await reconcile(house)
     await reconcile(house)
@@ -108,8 +113,9 @@ async def test_dust_is_a_difference_like_any_other(house: House) -> None:
     assert (entry["ledger_value"], entry["broker_value"]) == ("0", "0.000000001")
 
 
+@covers("FC:E-11", "FC:E-02")
 async def test_the_books_of_strategies_external_and_adjustments_make_the_account(house: House) -> None:
-    """FC:E-11 FC:E-02: two strategies, an order from the broker's own screen, and shares by transfer."""
+    """Two strategies, an order from the broker's own screen, and shares by transfer."""
     for strategy, side, qty in (("alpha", "buy", 30), ("beta", "buy", 20), ("beta", "sell", 5)):
         away = "50" if side == "buy" else "150"
         order = await resting_order(
@@ -138,10 +144,10 @@ async def test_the_books_of_strategies_external_and_adjustments_make_the_account
     assert sum(books.values()) == position.qty == 55
 
 
+@covers("FC:E-10", "FM:F-115")
 async def test_forcing_the_gate_open_needs_a_right_a_reason_and_an_attempt_and_ends_with_the_next_pass(
     create_test_app: CreateTestApp,
 ) -> None:
-    """FC:E-10 FC:F-115"""
     path, reason = "/api/v1/reconciliation/force-complete", {"reason": "known outage of the broker"}
     async with create_test_app(block_reconciliation=True) as house:
 
@@ -168,8 +174,8 @@ async def test_forcing_the_gate_open_needs_a_right_a_reason_and_an_attempt_and_e
         assert (found["gate"], found["override_active"], found["override_context"]) == ("open", False, {})
 
 
+@covers("FC:E-10")
 async def test_an_override_does_not_outlive_the_process(create_test_app: CreateTestApp) -> None:
-    """FC:E-10"""
     body = {"reason": "known outage of the broker"}
     async with create_test_app(block_reconciliation=True) as house:
 
@@ -183,8 +189,9 @@ async def test_an_override_does_not_outlive_the_process(create_test_app: CreateT
         assert (status["gate"], status["override_active"]) == ("closed", False)
 
 
+@covers("FC:E-03")
 async def test_the_broker_flat_while_we_are_long_is_shown_and_ends_by_itself(house: House) -> None:
-    """FC:E-03: asked for fills, then a break with both figures; no loop, and the past stays."""
+    """Asked for fills, then a break with both figures; no loop, and the past stays."""
     await traded(house, "buy", "10", "90", name="held")
     flat = house.exchange.arm("http.body", match={"path": "/v2/positions"}, times=-1, body="[]")
     for _ in range(4):
@@ -197,8 +204,9 @@ async def test_the_broker_flat_while_we_are_long_is_shown_and_ends_by_itself(hou
     assert [q["reason"] for q in await quarantined(house)] == ["position_mismatch"]
 
 
+@covers("FC:E-06")
 async def test_activities_come_as_exact_numbers(house: House) -> None:
-    """FC:E-06: a dividend of a third of a cent is what it is."""
+    """A dividend of a third of a cent is what it is."""
     await traded(house, "buy", "3", "90", name="held")
     row = json.loads(await at_the_exchange(house, "/v2/account"))
     assert Decimal(row["cash"]) > 0

@@ -6,11 +6,12 @@ import pytest
 
 from tests.contract.relay import about, deliver, fill
 from tests.contract.steps import ORDERS, holds, metric, resting_order, told
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 
+@covers("FC:B-18")
 async def test_fractions_add_up_exactly(house: House) -> None:
-    """FC:B-18."""
     order = await resting_order(house, qty=1)
     for number, (qty, total) in enumerate((("0.300000000", "0.3"), ("0.4", "0.7"), ("0.3", "1")), start=1):
         await deliver(house, fill(order, execution_id=f"x-{number}", qty=qty, price="90.10", total=total))
@@ -21,8 +22,8 @@ async def test_fractions_add_up_exactly(house: House) -> None:
     assert {str(event.trade.last_px) for event in filled} == {"90.1"}
 
 
+@covers("FC:B-08")
 async def test_more_than_was_asked_for_is_booked_and_flagged(house: House) -> None:
-    """FC:B-08."""
     order = await resting_order(house, qty=10)
     await deliver(house, fill(order, execution_id="x-1", qty="12", price="90", total="12"))
     shown = await house.order(order["client_order_id"])
@@ -31,24 +32,24 @@ async def test_more_than_was_asked_for_is_booked_and_flagged(house: House) -> No
     assert await holds(house, "12")
 
 
-@pytest.mark.parametrize(("end", "case"), [("canceled", "FC:B-09"), ("expired", "FC:B-10")])
-async def test_a_fill_after_the_end_counts_and_is_flagged(house: House, end: str, case: str) -> None:
-    """FC:B-09, FC:B-10."""
+@covers("FC:B-09", "FC:B-10")
+@pytest.mark.parametrize("end", ["canceled", "expired"])
+async def test_a_fill_after_the_end_counts_and_is_flagged(house: House, end: str) -> None:
     order = await resting_order(house, qty=10)
     await deliver(house, {"event": end, "order": about(order, status=end)})
     await deliver(
         house, fill(order, execution_id="x-1", qty="4", price="90", total="4", event="partial_fill")
     )
     shown = await house.order(order["client_order_id"])
-    assert (shown["status"], shown["filled_qty"]) == (end, "4"), case
+    assert (shown["status"], shown["filled_qty"]) == (end, "4")
     assert "late_fill" in shown["flags"]
 
 
+@covers("FC:B-17")
 @pytest.mark.parametrize("backwards", [False, True])
 async def test_of_a_chain_of_corrections_the_last_link_counts_in_whatever_order_it_comes(
     house: House, backwards: bool
 ) -> None:
-    """FC:B-17, GT-J8."""
     order = await resting_order(house, qty=10)
     chain = [fill(order, execution_id="e", qty="10", price="90", total="10")]
     for name, ref, price in (("c1", "e", "91"), ("c2", "c1", "92")):
@@ -61,8 +62,9 @@ async def test_of_a_chain_of_corrections_the_last_link_counts_in_whatever_order_
     assert await holds(house, "10")
 
 
+@covers("FC:B-15")
 async def test_a_bust_of_an_execution_nobody_has_seen_waits_for_it(house: House) -> None:
-    """FC:B-15, GT-J5, GT-J7: told under two names, and before what it undoes."""
+    """Told under two names, and before what it undoes."""
     order = await resting_order(house, qty=10)
     executed = fill(order, execution_id="e", qty="10", price="90", total="10")
     busts = [
@@ -81,8 +83,9 @@ async def test_a_bust_of_an_execution_nobody_has_seen_waits_for_it(house: House)
     assert "busted" in shown["flags"]
 
 
+@covers("FC:B-04")
 async def test_what_stays_inferred_is_priced_so_that_the_average_stays_the_brokers(house: House) -> None:
-    """GT-L3, FC:B-04: a total of 30 at 102; then ten of them turn out to have cost 100."""
+    """A total of 30 at 102; then ten of them turn out to have cost 100."""
     house.exchange.arm("ws.lose", times=-1)
     order = await resting_order(house, qty=30)
     unsized = {
@@ -104,9 +107,10 @@ async def test_what_stays_inferred_is_priced_so_that_the_average_stays_the_broke
     assert await holds(house, "30")
 
 
+@covers("FC:B-06", "FC:B-07")
 @pytest.mark.parametrize("fill_comes", ["before", "after"])
 async def test_no_order_of_arrival_takes_anything_back(house: House, fill_comes: str) -> None:
-    """FC:B-06, FC:B-07: totals that go down, and an acknowledgement after the fill."""
+    """Totals that go down, and an acknowledgement after the fill."""
     order = await resting_order(house, qty=100)
     early = fill(order, execution_id="x-1", qty="70", price="90", total="70", event="partial_fill")
     late = fill(order, execution_id="x-2", qty="30", price="90", total="100")
@@ -118,8 +122,9 @@ async def test_no_order_of_arrival_takes_anything_back(house: House, fill_comes:
     assert await holds(house, "100")
 
 
+@covers("FC:B-11")
 async def test_a_fill_of_an_order_that_was_never_sent_makes_it_live_again(house: House) -> None:
-    """FC:B-11, GT-F7: its leaves are reserved whatever the limit."""
+    """Its leaves are reserved whatever the limit."""
     house.exchange.arm("http.status", match=ORDERS, status=401, body={"message": "unauthorized."})
     refused = await house.submit(client_order_id="ghost", qty=600, type="limit", limit_price="90")
     assert refused.status_code == 503
@@ -141,8 +146,8 @@ async def test_a_fill_of_an_order_that_was_never_sent_makes_it_live_again(house:
     assert await holds(house, "100")
 
 
+@covers("FC:B-12", "FC:C-09")
 async def test_a_fill_of_an_order_that_was_replaced_stays_with_it(house: House) -> None:
-    """FC:B-12, FC:C-09, GT-C6."""
     order = await resting_order(house, qty=100)
     terms = {"type": "limit", "time_in_force": "day", "limit_price": "90", "filled_qty": "0"}
     gone = about(order, **terms, status="replaced", replaced_by="b-2")

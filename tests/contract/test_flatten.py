@@ -22,6 +22,7 @@ from tests.contract.by_hand import (
 )
 from tests.contract.conftest import CreateTestApp
 from tests.contract.steps import ORDERS, holds, resting_order
+from tests.kit.covers import covers
 from tests.kit.house import GateLogger, House
 from tests.kit.issuer import STRANGER, Issuer
 
@@ -40,6 +41,7 @@ async def house(create_test_app: CreateTestApp, issuer: Issuer) -> AsyncIterator
         yield running_house
 
 
+@covers("FC:F-05")
 async def test_flatten_cancels_waits_and_closes_every_symbol(
     create_test_app: CreateTestApp, issuer: Issuer
 ) -> None:
@@ -65,6 +67,7 @@ async def test_flatten_cancels_waits_and_closes_every_symbol(
         assert (held_at_exchange(house), held_at_exchange(house, "MSFT")) == ("0", "0")
 
 
+@covers("INV-16")
 async def test_flatten_needs_no_redis_and_no_open_gate(
     create_test_app: CreateTestApp, issuer: Issuer, private_valkey: EmbeddedValkey
 ) -> None:
@@ -78,6 +81,7 @@ async def test_flatten_needs_no_redis_and_no_open_gate(
         await house.until(lambda: holds(house, "0"), what="the close")
 
 
+@covers("FC:F-05", "FM:F-105")
 async def test_a_fill_that_races_the_cancel_never_flips_the_position(house: House, issuer: Issuer) -> None:
     await bought(house)
     await resting_order(house, side="sell", qty=60, limit_price="150")
@@ -88,6 +92,7 @@ async def test_a_fill_that_races_the_cancel_never_flips_the_position(house: Hous
     assert held_at_exchange(house) == "0"
 
 
+@covers("FC:F-06", "FM:F-104")
 async def test_flatten_clicked_twice_closes_once(house: House, issuer: Issuer) -> None:
     await bought(house)
     house.exchange.ctl("POST", "halt", {"symbol": "AAPL", "on": True})
@@ -148,6 +153,7 @@ async def test_shares_only_the_broker_knows_of_are_flattened_too(
         assert held_at_exchange(house, "MSFT") == "0"
 
 
+@covers("FC:F-05")
 async def test_a_cancel_the_broker_does_not_confirm_is_waited_for_and_then_left(
     house: House, issuer: Issuer
 ) -> None:
@@ -269,6 +275,7 @@ async def test_an_unreadable_broker_is_no_flat_desk_and_keeps_nobody_from_engagi
         assert (engaged.status_code, engaged.json()["state"]) == (200, "ENGAGED")
 
 
+@covers("FC:C-05", "SEC:S-23")
 async def test_cancel_all_tells_what_the_broker_did_not_take(house: House) -> None:
     for price in ("90", "91", "92"):
         await resting_order(house, limit_price=price)
@@ -280,6 +287,7 @@ async def test_cancel_all_tells_what_the_broker_did_not_take(house: House) -> No
     await house.until_status(failed["order_id"], "canceled", "pending_cancel")
 
 
+@covers("FC:C-05")
 async def test_cancel_all_fails_only_when_every_request_failed(house: House) -> None:
     order = await resting_order(house)
     house.exchange.arm("http.status", match=CANCELS, times=1, status=500)
@@ -298,6 +306,7 @@ async def test_cancel_all_needs_every_owner_of_the_orders_in_scope(house: House)
     assert (refused.status_code, refused.json()["code"]) == (403, "strategy_unauthorized")
 
 
+@covers("FC:F-04")
 async def test_a_kill_switch_that_cancels_covers_exactly_its_scope(house: House) -> None:
     await bought(house, strategy_id="beta")
     mine = await resting_order(house)
@@ -311,6 +320,7 @@ async def test_a_kill_switch_that_cancels_covers_exactly_its_scope(house: House)
     assert (await house.order(theirs["client_order_id"]))["status"] not in ("canceled", "pending_cancel")
 
 
+@covers("FC:F-04")
 async def test_a_kill_switch_that_flattens_closes_the_strategys_own_shares(
     house: House, issuer: Issuer
 ) -> None:

@@ -17,6 +17,7 @@ from tests.contract.test_closing import WAY_OUT
 from tests.contract.test_gates import NAMES
 from tests.contract.test_manual_orders import MANUAL
 from tests.contract.test_slices import GATES as SLICE
+from tests.kit.covers import covers
 from tests.kit.house import GateLogger, House
 from tests.kit.issuer import Issuer
 from tests.kit.slicing import ask
@@ -93,6 +94,7 @@ def test_every_endpoint_that_changes_something_has_its_row() -> None:
     assert changing == TRADING.keys() | STEERING.keys()
 
 
+@covers("SEC:S-18")
 async def test_every_way_to_steer_the_desk_logs_its_permission_and_its_own_name(
     create_test_app: CreateTestApp,
 ) -> None:

@@ -6,6 +6,7 @@ import time
 
 from gateway.adapters.embedded import EmbeddedValkey
 from tests.contract.conftest import CreateTestApp
+from tests.kit.covers import covers
 from tests.kit.house import GateLogger, House
 
 NAMES = [
@@ -84,6 +85,7 @@ async def test_kill_switch_short_circuits(create_test_app: CreateTestApp) -> Non
     assert not any(entry.startswith("fat_finger") for entry in gates.sequence)
 
 
+@covers("INV-15")
 async def test_order_submit_blocked_when_redis_unavailable(
     create_test_app: CreateTestApp, private_valkey: EmbeddedValkey
 ) -> None:
@@ -97,6 +99,7 @@ async def test_order_submit_blocked_when_redis_unavailable(
         assert house.posts() == 0
 
 
+@covers("INV-16")
 async def test_cancel_no_trading_gates(
     create_test_app: CreateTestApp, private_valkey: EmbeddedValkey
 ) -> None:
@@ -128,6 +131,7 @@ async def test_admin_bypasses_trading_gates(house: House) -> None:
     assert (await house.client.post("/api/v1/reconciliation/run")).status_code == 200
 
 
+@covers("SEC:S-17")
 async def test_kill_switch_engage_requires_operator_permission(house: House) -> None:
     body = {"reason": "a test says so", "operator": "bob"}
     viewer = await house.as_role("viewer").post("/api/v1/kill-switch/engage", json=body)
@@ -157,6 +161,7 @@ async def test_a_tripped_breaker_blocks_and_a_reset_lets_orders_through(house: H
     assert (await house.submit()).status_code == 200
 
 
+@covers("FC:F-02", "INV-25")
 async def test_a_fat_finger_is_refused_with_every_breach_and_on_record(house: House) -> None:
     response = await house.submit(qty=900, type="limit", limit_price="5000")
     assert response.status_code == 400

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner
@@ -20,6 +21,7 @@ from gateway.ports import Frame
 from tests.contract.conftest import CreateTestApp
 from tests.contract.relay import about, deliver, fill
 from tests.contract.steps import fill_at_exchange, holds, metric, resting_order
+from tests.kit.covers import covers
 from tests.kit.house import House
 from tests.kit.slicing import Ahead
 
@@ -31,8 +33,9 @@ async def fills_of(house: House, client_order_id: str) -> list[Any]:
     return [event for event in events if event.name == "order.filled"]
 
 
+@covers("FC:D-06", "FM:F-098")
 async def test_a_burst_of_executions_is_booked_whole_in_order_and_in_few_appends(house: House) -> None:
-    """FC:D-06, FM:F-098. The loop stands still while the exchange trades, so that frames pile up."""
+    """The loop stands still while the exchange trades, so that frames pile up."""
     order = await resting_order(house, qty=BURST)
     for _ in range(BURST):
         fill_at_exchange(house, order, "1", "90")
@@ -49,8 +52,9 @@ async def test_a_burst_of_executions_is_booked_whole_in_order_and_in_few_appends
     assert position.qty == BURST
 
 
+@covers("FC:B-02", "FC:D-03")
 async def test_frames_of_one_append_are_each_judged_on_what_the_one_before_left(house: House) -> None:
-    """FC:B-02, FC:D-03: repeated, garbled and unknown frames amid good ones."""
+    """Repeated, garbled and unknown frames amid good ones."""
     order = await resting_order(house, qty=3)
     said = [
         fill(order, execution_id=f"e-{number}", qty="1", price="90", total=str(number), event="partial_fill")
@@ -67,8 +71,8 @@ async def test_frames_of_one_append_are_each_judged_on_what_the_one_before_left(
     assert metric(house, "broker_facts_total", source="stream", disposition="unparsed") == 2
 
 
+@covers("FC:D-03")
 async def test_the_age_of_the_newest_fact_can_be_told(house: House) -> None:
-    """FC:D-03."""
     order = await resting_order(house)
     before = house.gateway.clock.now().timestamp()
     await deliver(
@@ -114,8 +118,8 @@ def at_the_command_line(house: House, *arguments: str) -> str:
     return answer.output
 
 
+@covers("FC:D-15")
 async def test_an_operator_sees_what_was_kept_aside_and_has_it_recorded_after_all(house: House) -> None:
-    """FC:D-15."""
     order = await kept_aside(house)
 
     async def counted() -> bool:
@@ -131,10 +135,10 @@ async def test_an_operator_sees_what_was_kept_aside_and_has_it_recorded_after_al
     assert await house.gateway.ledger.dead_letters.listed() == []
 
 
+@covers("FC:D-15")
 async def test_a_build_that_can_read_it_records_at_its_start_what_an_earlier_one_kept_aside(
     create_test_app: CreateTestApp,
 ) -> None:
-    """FC:D-15."""
     async with create_test_app() as house:
         order = await kept_aside(house)
     async with create_test_app() as house:
@@ -142,8 +146,24 @@ async def test_a_build_that_can_read_it_records_at_its_start_what_an_earlier_one
         assert await holds(house, "10")
 
 
+@covers("FC:D-15")
+async def test_what_could_be_read_but_not_asked_about_at_the_start_is_tried_again(house: House) -> None:
+    """Only the broker knows whose fact it is, and it does not answer at first."""
+    receive = house.gateway.receive
+    order = {"broker_order_id": str(uuid4()), "client_order_id": "theirs", "symbol": "AAPL", "side": "buy"}
+    newer, receive.interpret = receive.interpret, an_older_build(receive.interpret)
+    await deliver(house, fill(order | {"qty": "10"}, execution_id="x-1", qty="10", price="90", total="10"))
+    path = f"/v2/orders/{order['broker_order_id']}"
+    fault = house.exchange.arm("http.status", match={"path": path}, status=503, body="", times=-1)
+    receive.interpret, receive._reread = newer, False  # as at the start of a newer build
+    await receive.drive_pending()
+    assert not await holds(house, "10")
+    house.exchange.ctl("DELETE", f"faults/{fault}")
+    await house.until(lambda: holds(house, "10"), what="the fact of an order nobody here knows")
+
+
+@covers("FC:D-15")
 async def test_what_cannot_be_read_stays_aside_however_often_it_is_driven(house: House) -> None:
-    """FC:D-15."""
     await deliver(house, [1, 2, 3])
     letters = house.gateway.ledger.dead_letters
     (letter,) = await letters.listed()
@@ -156,10 +176,10 @@ async def test_what_cannot_be_read_stays_aside_however_often_it_is_driven(house:
 # --- silence ------------------------------------------------------------------------------------------
 
 
+@covers("FC:D-02")
 async def test_a_stream_that_answers_pings_and_tells_nothing_is_found_out_and_left(
     create_test_app: CreateTestApp, clock: Ahead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """FC:D-02."""
     monkeypatch.setattr(watching, "SWEEP_EVERY_SECONDS", 0.2)
     async with create_test_app() as house:
         order = await resting_order(house)
@@ -177,10 +197,11 @@ async def test_a_stream_that_answers_pings_and_tells_nothing_is_found_out_and_le
         assert await holds(house, "10")
 
 
+@covers("FC:D-02", "FC:D-07")
 async def test_a_stream_that_tells_is_left_alone_by_the_sweep(
     create_test_app: CreateTestApp, clock: Ahead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """FC:D-02, FC:D-07: what polling repeats is no news."""
+    """What polling repeats is no news."""
     monkeypatch.setattr(watching, "SWEEP_EVERY_SECONDS", 0.1)
     async with create_test_app() as house:
         order = await resting_order(house)
@@ -199,8 +220,8 @@ async def test_a_stream_that_tells_is_left_alone_by_the_sweep(
         assert metric(house, "stream_silences_total") == 0
 
 
+@covers("FC:B-23")
 async def test_a_holding_that_differs_after_a_fill_is_compared_at_once(house: House) -> None:
-    """FC:B-23."""
     gate = house.gateway.reconciler
     order = await resting_order(house)
     before = (await gate.status()).last_run_at
@@ -217,9 +238,10 @@ async def test_a_holding_that_differs_after_a_fill_is_compared_at_once(house: Ho
 # --- time and words -----------------------------------------------------------------------------------
 
 
+@covers("FC:D-11")
 @pytest.mark.parametrize("seconds", [-0.5, 0.0, 0.5])
 async def test_the_brokers_clock_is_held_against_ours(house: House, seconds: float) -> None:
-    """FC:D-11. What lies within the time of the call itself is no skew."""
+    """What lies within the time of the call itself is no skew."""
 
     class Skewed:
         def now(self) -> Any:
@@ -236,8 +258,8 @@ async def test_the_brokers_clock_is_held_against_ours(house: House, seconds: flo
     assert (abs(shown) >= 0.05) is (seconds != 0)
 
 
+@covers("FC:B-24")
 async def test_an_event_nobody_has_seen_keeps_the_brokers_word_and_changes_no_status(house: House) -> None:
-    """FC:B-24."""
     order = await resting_order(house)
     await house.until_status(order["client_order_id"], "new")
     held = {"status": "quantum_held", "type": "limit", "time_in_force": "day", "limit_price": "90"}

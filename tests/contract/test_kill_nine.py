@@ -21,6 +21,7 @@ from gateway.main import wiring
 from gateway.main.keys import signing_key
 from gateway.settings import load_settings
 from tests.contract.steps import ORDERS
+from tests.kit.covers import covers
 from tests.kit.exchange import Exchange
 
 
@@ -99,8 +100,9 @@ def desk(database: str, redis_url: str, exchange: Exchange, tmp_path: Path) -> I
         yield desk
 
 
+@covers("FC:A-07", "FM:F-007", "FM:F-158", "INV-28")
 def test_order_submission_phase3_failure_idempotent_retry(desk: Desk) -> None:
-    """The broker has accepted, nobody here knows it yet, and the process is gone. FC:A-07."""
+    """The broker has accepted, nobody here knows it yet, and the process is gone."""
     desk.exchange.arm("http.hang", match=ORDERS, phase="after", seconds=8)
     with ThreadPoolExecutor(max_workers=1) as aside:
         asked = aside.submit(desk.submit, client_order_id="killed")
@@ -120,11 +122,9 @@ def test_order_submission_phase3_failure_idempotent_retry(desk: Desk) -> None:
     assert desk.submit(qty=990, type="limit", limit_price="50").status_code == 200
 
 
+@covers("FC:A-06")
 def test_trap_6_an_order_killed_before_it_left_is_unknown_and_not_pending_for_ever(desk: Desk) -> None:
-    """Nothing is at the broker; until that is proved the order keeps its room and nobody calls it done.
-
-    FC:A-06.
-    """
+    """Nothing is at the broker; until that is proved the order keeps its room and nobody calls it done."""
     desk.exchange.arm("http.hang", match=ORDERS, phase="before", seconds=30)
     with ThreadPoolExecutor(max_workers=1) as aside:
         asked = aside.submit(desk.submit, client_order_id="never-left", qty=1000)
@@ -138,6 +138,7 @@ def test_trap_6_an_order_killed_before_it_left_is_unknown_and_not_pending_for_ev
     assert desk.submit(client_order_id="never-left", qty=1000).status_code == 202
 
 
+@covers("FM:F-081")
 def test_a_fill_kept_but_not_recorded_is_recorded_after_the_restart(desk: Desk, database: str) -> None:
     """The inbox has the payload, the ledger does not: what a crash between the two leaves behind."""
     order = desk.submit(client_order_id="kept", type="limit", limit_price="90").json()
@@ -159,8 +160,8 @@ def test_a_fill_kept_but_not_recorded_is_recorded_after_the_restart(desk: Desk, 
     assert desk.holding() == "10"
 
 
+@covers("FC:D-01", "FM:F-080")
 def test_what_fills_while_the_process_is_dead_is_booked_after_the_restart(desk: Desk) -> None:
-    """FC:D-01."""
     order = desk.submit(client_order_id="asleep", type="limit", limit_price="90").json()
     desk.wait_for_status("asleep", "new")
     desk.stage.kill_gateway()

@@ -23,13 +23,14 @@ from tests.contract.steps import (
     resting_order,
     traded,
 )
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 LONG_AGO = "2026-01-02T15:00:00Z"
 
 
+@covers("FC:B-01", "FM:F-084")
 async def test_trap_1_a_fill_older_than_our_acknowledgement_counts_once(house: House) -> None:
-    """FC:B-01."""
     order = await resting_order(house, qty=100)
     first = fill(order, execution_id="x-1", qty="50", price="90", total="50", event="partial_fill")
     second = fill(order, execution_id="x-2", qty="50", price="90", total="100")
@@ -38,8 +39,8 @@ async def test_trap_1_a_fill_older_than_our_acknowledgement_counts_once(house: H
     assert await holds(house, "100")
 
 
+@covers("FC:B-09")
 async def test_trap_2_a_fill_after_a_cancel_request_thrice_moves_the_position_once(house: House) -> None:
-    """FC:B-09."""
     house.exchange.arm("order.stuck", status="pending_cancel")
     order = await resting_order(house, qty=100)
     canceled = await house.client.post(f"/api/v1/orders/{order['client_order_id']}/cancel")
@@ -50,8 +51,8 @@ async def test_trap_2_a_fill_after_a_cancel_request_thrice_moves_the_position_on
     assert await holds(house, "40")
 
 
+@covers("FC:B-03")
 async def test_trap_3_a_trade_seen_by_two_sources_is_one_execution(house: House) -> None:
-    """FC:B-03."""
     await traded(house, "buy", "100", "10", name="bought")
     await traded(house, "sell", "100", "12", name="sold")
     for _ in range(2):
@@ -69,6 +70,7 @@ async def test_trap_7_canceled_buys_leave_nothing_reserved(house: House) -> None
     assert (await house.submit(qty=701, type="limit", limit_price="90")).status_code == 422
 
 
+@covers("FC:F-15")
 async def test_trap_8_room_is_exactly_the_leaves_of_known_orders(house: House, redis_url: str) -> None:
     """A token nobody's order stands behind is dropped; one with an order has no expiry."""
     await resting_order(house, qty=990)
@@ -79,8 +81,8 @@ async def test_trap_8_room_is_exactly_the_leaves_of_known_orders(house: House, r
     assert (await house.submit(qty=11, type="limit", limit_price="90")).status_code == 422
 
 
+@covers("FC:A-01", "FM:F-061")
 async def test_trap_9_a_timeout_after_acceptance_keeps_its_room_and_is_adopted(house: House) -> None:
-    """FC:A-01."""
     house.exchange.arm("http.hang", match=ORDERS, phase="after", seconds=3)
     house.exchange.arm("ws.lose", times=-1)
     response = await house.submit(client_order_id="slow", qty=600, type="limit", limit_price="90")
@@ -90,8 +92,8 @@ async def test_trap_9_a_timeout_after_acceptance_keeps_its_room_and_is_adopted(h
     assert house.posts("slow") == 1
 
 
+@covers("FC:A-03", "FM:F-064")
 async def test_trap_10_an_id_that_must_be_unique_is_looked_up_and_not_rejected(house: House) -> None:
-    """FC:A-03."""
     body = {"code": 40010001, "message": "client_order_id must be unique"}
     house.exchange.arm("http.status_after", match=ORDERS, status=422, body=body)
     response = await house.submit(client_order_id="twice-told", type="limit", limit_price="90")
@@ -100,6 +102,7 @@ async def test_trap_10_an_id_that_must_be_unique_is_looked_up_and_not_rejected(h
     assert house.posts("twice-told") == 1
 
 
+@covers("FM:F-040", "INV-15")
 async def test_trap_11_without_redis_an_order_is_refused_at_once_and_others_are_not_held_up(
     create_test_app: CreateTestApp, private_valkey: EmbeddedValkey
 ) -> None:
@@ -113,6 +116,7 @@ async def test_trap_11_without_redis_an_order_is_refused_at_once_and_others_are_
         assert read.status_code == 200
 
 
+@covers("FC:F-07")
 async def test_trap_12_a_flush_and_a_restart_leave_the_kill_switch_engaged(
     create_test_app: CreateTestApp, redis_url: str
 ) -> None:
@@ -124,6 +128,7 @@ async def test_trap_12_a_flush_and_a_restart_leave_the_kill_switch_engaged(
         assert (await house.submit()).json()["code"] == "kill_switch_engaged"
 
 
+@covers("FC:F-10")
 async def test_trap_13_a_trip_in_the_quiet_period_stays_a_trip(create_test_app: CreateTestApp) -> None:
     async with create_test_app(environment={"CIRCUIT_BREAKER_QUIET_PERIOD_SECONDS": "1"}) as house:
         await house.trip_circuit_breaker()
@@ -135,6 +140,7 @@ async def test_trap_13_a_trip_in_the_quiet_period_stays_a_trip(create_test_app: 
         assert (await house.submit()).json()["code"] == "circuit_breaker_tripped"
 
 
+@covers("INV-14")
 async def test_trap_14_a_fresh_installation_accepts_the_documented_order(
     create_test_app: CreateTestApp,
 ) -> None:
@@ -175,6 +181,7 @@ async def test_trap_18_many_old_orders_do_not_keep_an_unknown_one_from_being_loo
         await house.until_status("new-one", "new", "accepted", "pending_new")
 
 
+@covers("FC:E-09")
 async def test_trap_19_a_snapshot_never_overwrites_a_position(create_test_app: CreateTestApp) -> None:
     async with create_test_app(environment={"RECONCILIATION_BREAK_TOLERANCE_SECONDS": "30"}) as house:
         order = await resting_order(house, qty=100)
@@ -189,6 +196,7 @@ async def test_trap_19_a_snapshot_never_overwrites_a_position(create_test_app: C
         assert await quarantined(house) == []
 
 
+@covers("FM:F-088")
 async def test_trap_20_missed_executions_agree_to_the_last_digit_everywhere(house: House) -> None:
     house.exchange.arm("ws.lose", match={"event": "*fill"}, times=-1)
     for side, qty, price in (("buy", "3", "10.01"), ("sell", "1", "10.04"), ("sell", "2", "10.07")):
@@ -233,6 +241,7 @@ async def test_trap_23_force_complete_needs_an_attempt_and_a_reason(create_test_
         await house.until_gate_opens()
 
 
+@covers("INV-17")
 async def test_trap_24_a_webhook_about_anything_is_kept_and_answered(house: House) -> None:
     order = await resting_order(house)
     unknown = about(order, id="7f3c", client_order_id="never-heard-of", status="new")
@@ -296,6 +305,7 @@ async def test_trap_30_a_retry_at_the_limit_takes_no_room(house: House) -> None:
     assert (await house.submit(qty=1000, type="limit", limit_price="90")).status_code == 200
 
 
+@covers("FC:F-11")
 async def test_trap_31_of_two_reducing_sells_at_once_one_passes(create_test_app: CreateTestApp) -> None:
     async with create_test_app() as house:
         await traded(house, "buy", "100", "100", name="held")
@@ -308,8 +318,8 @@ async def test_trap_31_of_two_reducing_sells_at_once_one_passes(create_test_app:
         assert sorted(answer.status_code for answer in answers) == [200, 503]
 
 
+@covers("FC:B-18")
 async def test_trap_32_fractional_fills_are_recorded_exactly(house: House) -> None:
-    """FC:B-18."""
     order = await resting_order(house, qty=1)
     for name, qty, total in (("x-1", "0.4", "0.4"), ("x-2", "0.35", "0.75")):
         body = fill(order, execution_id=name, qty=qty, price="90", total=total, event="partial_fill")
@@ -319,6 +329,7 @@ async def test_trap_32_fractional_fills_are_recorded_exactly(house: House) -> No
     assert (found["filled_qty"], found["leaves_qty"]) == ("0.75", "0.25")
 
 
+@covers("FC:F-12", "FM:F-113")
 async def test_trap_33_open_orders_that_cannot_be_read_refuse_the_order(
     create_test_app: CreateTestApp,
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from gateway.adapters.embedded import EmbeddedValkey
 from tests.contract.conftest import CreateTestApp
 from tests.contract.steps import ORDERS, holds
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 ENFORCED = {"RATE_LIMIT_MODE": "enforce", "ORDER_SUBMIT_RATE_LIMIT": "3"}
@@ -44,6 +45,7 @@ async def test_shutdown_order(create_test_app: CreateTestApp) -> None:
     ]
 
 
+@covers("FM:F-013")
 async def test_shutdown_lets_the_order_under_way_finish(create_test_app: CreateTestApp) -> None:
     """The caller has hung up, the order is at the broker: its outcome is recorded before the doors close."""
     async with create_test_app() as house:
@@ -61,6 +63,7 @@ async def _has_arrived(house: House, client_order_id: str) -> bool:
     return house.posts(client_order_id) == 1
 
 
+@covers("FM:F-013")
 async def test_a_draining_gateway_answers_health_and_nothing_else(house: House) -> None:
     house.gateway.phase.draining = True
     refused = await house.submit()

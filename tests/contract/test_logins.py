@@ -11,6 +11,7 @@ from gateway.main.composition import Gateway
 from gateway.main.lifecycle import LedgerNeverCame, Lifecycle
 from gateway.settings import load_settings
 from tests.contract.conftest import CreateTestApp
+from tests.kit.covers import covers
 
 SECRET = "0123456789abcdef" * 4
 PRODUCTION = {
@@ -58,6 +59,7 @@ async def test_one_login_that_cannot_write_read_tables_is_told_what_it_lacks(
         await start(as_login(database, "ledger_app"), redis_url, tmp_path, ENVIRONMENT="test")
 
 
+@covers("SEC:S-48")
 async def test_in_production_a_login_that_could_change_the_ledger_does_not_start(
     database: str, redis_url: str, tmp_path: Path
 ) -> None:
@@ -65,6 +67,7 @@ async def test_in_production_a_login_that_could_change_the_ledger_does_not_start
         await start(database, redis_url, tmp_path, **PRODUCTION)
 
 
+@covers("SEC:S-48")
 async def test_in_production_a_database_that_may_lose_what_it_acknowledged_does_not_start(
     database: str, redis_url: str, tmp_path: Path
 ) -> None:

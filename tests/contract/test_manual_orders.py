@@ -9,6 +9,7 @@ from tests.contract.by_hand import asked, topics, trade
 from tests.contract.conftest import CreateTestApp
 from tests.contract.steps import ORDERS
 from tests.contract.test_gates import NAMES
+from tests.kit.covers import covers
 from tests.kit.house import GateLogger, House
 
 MANUAL = [*NAMES[:2], "strategy_scope", *NAMES[2:]]
@@ -28,6 +29,7 @@ async def test_a_manual_order_walks_the_gates_of_an_order_after_its_scope(
         assert response.json()["qty"] == 10
 
 
+@covers("FC:F-02")
 async def test_trap_22_manual_orders_respect_every_limit_of_the_desk(create_test_app: CreateTestApp) -> None:
     async with create_test_app() as house:
         refusals = {

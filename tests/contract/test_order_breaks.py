@@ -10,6 +10,7 @@ from tests.contract.conftest import CreateTestApp
 from tests.contract.relay import about, deliver
 from tests.contract.steps import fill_at_exchange, holds, quarantined, reconcile, resting_order, traded
 from tests.contract.test_breaks import breaks, endow, position_break, resolve
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 
@@ -34,7 +35,7 @@ async def room(house: House) -> int:
 
 
 async def test_an_order_over_here_and_working_there_is_a_break_until_both_agree(house: House) -> None:
-    """FC:E-03 GT-E5: canceled here with 4, then the rest fills at the broker."""
+    """Canceled here with 4, then the rest fills at the broker."""
     order = await resting_order(house)
     fill_at_exchange(house, order, "4", "90")
     await house.until_status(order["client_order_id"], "partially_filled")
@@ -56,8 +57,9 @@ async def test_an_order_over_here_and_working_there_is_a_break_until_both_agree(
     assert (closed["break_id"], closed["resolution"]) == (entry["break_id"], "agreed")
 
 
+@covers("FC:D-08")
 async def test_what_one_list_leaves_out_does_not_close_its_break(house: House) -> None:
-    """FC:D-08: the order is asked for by itself."""
+    """The order is asked for by itself."""
     await canceled_here_alone(house)
     (entry,) = await looked_at_twice(house)
     house.exchange.arm("read.list_gap", times=-1)
@@ -74,10 +76,10 @@ async def test_a_status_cannot_be_accepted_and_can_be_ignored_for_good(house: Ho
     assert await looked_at_twice(house) == []
 
 
+@covers("FC:D-10")
 async def test_an_order_the_broker_lost_is_a_break_and_keeps_its_room_until_somebody_decides(
     house: House,
 ) -> None:
-    """FC:D-10"""
     order = await resting_order(house)
     await house.until_status(order["client_order_id"], "new")
     house.exchange.reset(seed=8)
@@ -116,8 +118,8 @@ async def test_an_order_that_turns_up_again_closes_its_break(house: House) -> No
     assert await looked_at_twice(house) == []
 
 
+@covers("INV-30")
 async def test_each_pass_says_when_it_last_saw_a_break_and_how_it_stands(house: House) -> None:
-    """FC:INV-30"""
     endow(house, "50", "120")
     entry = await position_break(house)
     assert entry["last_seen"] >= entry["first_seen"]
@@ -149,10 +151,11 @@ async def test_an_execution_on_its_way_is_not_adjusted_for(house: House) -> None
     assert await looked_at_twice(house) == []
 
 
+@covers("FC:E-07")
 async def test_fills_the_broker_counts_and_does_not_list_are_no_difference_of_holdings_yet(
     house: House,
 ) -> None:
-    """FC:E-07: nothing is concluded while an execution may still be on its way."""
+    """Nothing is concluded while an execution may still be on its way."""
     order = await resting_order(house)
     house.exchange.arm("ws.lose", match={"event": "*fill"}, times=-1)
     house.exchange.arm("read.activities_gap", times=-1)

@@ -12,6 +12,7 @@ from gateway.adapters.alpaca import AlpacaBroker
 from gateway.aggregates.vocabulary import ClientOrderId, Ticket
 from tests.contract.relay import about, deliver, fill
 from tests.contract.steps import ORDERS, fill_at_exchange, flags, holds, metric, resting_order, told
+from tests.kit.covers import covers
 from tests.kit.house import House
 from tests.kit.slicing import Ahead
 
@@ -33,8 +34,9 @@ BEYOND_FLAT = {
 # --- answers that say less than they seem to ------------------------------------------------------------
 
 
+@covers("FC:A-17", "FM:F-071")
 async def test_an_order_taken_in_spite_of_slow_down_is_found_within_the_minute(house: House) -> None:
-    """FC:A-17: answered 429, not found at once, taken all the same."""
+    """Answered 429, not found at once, taken all the same."""
     house.exchange.arm("ws.lose", times=-1)
     house.exchange.arm("order.lookup_lag", seconds=2, scope="cid")
     house.exchange.arm("http.status_after", match=ORDERS, status=429, body="")
@@ -49,8 +51,9 @@ async def test_an_order_taken_in_spite_of_slow_down_is_found_within_the_minute(h
     assert house.posts("busy") == 1
 
 
+@covers("FC:A-17")
 async def test_an_order_that_slow_down_refused_stays_closed(house: House) -> None:
-    """FC:A-17: and may be tried again, after a look."""
+    """And may be tried again, after a look."""
     slow_down = {"status": 429, "body": "", "headers": {"Retry-After": "1"}}
     house.exchange.arm("http.status", match=ORDERS, **slow_down)
     refused = await house.submit(client_order_id="busy")
@@ -61,9 +64,9 @@ async def test_an_order_that_slow_down_refused_stays_closed(house: House) -> Non
     assert house.posts("busy") == 2
 
 
+@covers("FC:A-19", "FC:A-20")
 @pytest.mark.parametrize("body", [WASH_TRADE, BEYOND_FLAT], ids=["wash trade", "long to short"])
 async def test_a_refusal_names_the_order_that_stands_in_the_way(house: House, body: dict[str, Any]) -> None:
-    """FC:A-19, FC:A-20."""
     house.exchange.arm("http.status", match=ORDERS, status=403, body=body)
     response = await house.submit(client_order_id="refused", side="sell", type="limit", limit_price="90")
     assert (response.status_code, response.json()["code"]) == (422, "broker_rejected")
@@ -72,8 +75,8 @@ async def test_a_refusal_names_the_order_that_stands_in_the_way(house: House, bo
     assert rejected.reason == body["message"]
 
 
+@covers("FC:A-18")
 async def test_an_order_held_for_the_open_is_not_stale(house: House, clock: Ahead) -> None:
-    """FC:A-18."""
     house.exchange.arm("order.stuck", status="pending_new", until="cleared")
     order = await resting_order(house, qty=600)
     clock.move(3600)
@@ -87,10 +90,10 @@ async def test_an_order_held_for_the_open_is_not_stale(house: House, clock: Ahea
 # --- cancels --------------------------------------------------------------------------------------------
 
 
+@covers("FC:C-03", "FM:F-102")
 async def test_a_cancel_asked_for_during_our_own_post_goes_out_when_its_outcome_is_recorded(
     house: House,
 ) -> None:
-    """FC:C-03."""
     house.exchange.arm("http.hang", match=ORDERS, phase="before", seconds=1)
     posting = asyncio.create_task(house.submit(client_order_id="hasty", type="limit", limit_price="90"))
 
@@ -108,10 +111,10 @@ async def test_a_cancel_asked_for_during_our_own_post_goes_out_when_its_outcome_
     assert house.posts("hasty") == 1
 
 
+@covers("FC:C-02")
 async def test_a_cancel_the_broker_never_confirms_is_asked_again_and_then_shown_as_stuck(
     house: House, clock: Ahead
 ) -> None:
-    """FC:C-02."""
     house.exchange.arm("order.stuck", status="pending_cancel")
     order = await resting_order(house)
     cid = order["client_order_id"]
@@ -140,8 +143,8 @@ def _deletes(house: House, order: dict[str, Any]) -> int:
     return sum(entry["method"] == "DELETE" and entry["path"] == path for entry in asked)
 
 
+@covers("FC:C-12")
 async def test_a_cancel_by_the_broker_keeps_its_reason(house: House) -> None:
-    """FC:C-12."""
     order = await resting_order(house)
     body = {"event": "canceled", "reason": "CORPORATE_ACTION", "order": about(order, status="canceled")}
     await deliver(house, body)
@@ -149,8 +152,8 @@ async def test_a_cancel_by_the_broker_keeps_its_reason(house: House) -> None:
     assert canceled.reason == "CORPORATE_ACTION"
 
 
+@covers("FC:C-14")
 async def test_terms_the_broker_changed_are_flagged_and_executions_stay_exact(house: House) -> None:
-    """FC:C-14."""
     order = await resting_order(house, qty=100)
     terms = {"type": "limit", "time_in_force": "day", "limit_price": "90", "status": "new"}
     restated = about(order, **terms, filled_qty="0") | {"qty": "60"}
@@ -161,8 +164,9 @@ async def test_terms_the_broker_changed_are_flagged_and_executions_stay_exact(ho
     assert (shown["filled_qty"], shown["filled_avg_price"]) == ("60", "90")
 
 
+@covers("FC:A-16")
 async def test_a_rejection_after_the_acceptance_releases_the_rest_once(house: House) -> None:
-    """FC:A-16, GT-F6: executions stand."""
+    """Executions stand."""
     order = await resting_order(house, qty=1000)
     await deliver(
         house, fill(order, execution_id="x-1", qty="40", price="90", total="40", event="partial_fill")
@@ -176,10 +180,11 @@ async def test_a_rejection_after_the_acceptance_releases_the_rest_once(house: Ho
     assert (await house.submit(qty=960, type="limit", limit_price="90")).status_code == 200
 
 
+@covers("FC:C-01", "FM:F-101")
 async def test_a_cancel_refused_because_the_order_has_filled_leads_to_the_fill(
     house: House, clock: Ahead
 ) -> None:
-    """FC:C-01: told by nobody but the look-up that follows the refusal."""
+    """Told by nobody but the look-up that follows the refusal."""
     house.exchange.arm("ws.lose", times=-1)
     order = await resting_order(house, qty=10)
     fill_at_exchange(house, order, "10", "90")
@@ -190,8 +195,8 @@ async def test_a_cancel_refused_because_the_order_has_filled_leads_to_the_fill(
     assert await holds(house, "10")
 
 
+@covers("FC:A-13")
 async def test_an_id_means_one_order_for_ever(house: House, clock: Ahead) -> None:
-    """FC:A-13."""
     order = await resting_order(house, client_order_id="once")
     await house.client.post("/api/v1/orders/once/cancel")
     await house.until_status("once", "canceled")
@@ -206,8 +211,8 @@ async def test_an_id_means_one_order_for_ever(house: House, clock: Ahead) -> Non
     assert house.posts("once") == 1
 
 
+@covers("FC:A-10")
 async def test_a_second_order_alike_needs_a_name_of_its_own(house: House) -> None:
-    """FC:A-10."""
     first, repeated = [await house.submit(type="limit", limit_price="90") for _ in range(2)]
     assert repeated.json()["client_order_id"] == first.json()["client_order_id"]
     assert repeated.json()["message"] != first.json()["message"]
@@ -216,18 +221,18 @@ async def test_a_second_order_alike_needs_a_name_of_its_own(house: House) -> Non
     assert house.posts() == 2
 
 
+@covers("FC:A-14")
 @pytest.mark.parametrize("name", ["x" * 65, "two words", "naïve"])
 async def test_a_name_nobody_can_use_takes_no_room_and_goes_nowhere(house: House, name: str) -> None:
-    """FC:A-14."""
     assert (await house.submit(client_order_id=name, qty=1000)).status_code == 422
     assert house.posts() == 0
     assert (await house.submit(qty=1000, type="limit", limit_price="50")).status_code == 200
 
 
+@covers("FC:A-09")
 async def test_whatever_is_raised_after_the_broker_took_the_order_is_unknown(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """FC:A-09."""
     submit = AlpacaBroker.submit
 
     async def stumble(broker: AlpacaBroker, client_order_id: ClientOrderId, ticket: Ticket) -> None:
@@ -242,8 +247,9 @@ async def test_whatever_is_raised_after_the_broker_took_the_order_is_unknown(
     assert house.posts("stumbled") == 1
 
 
+@covers("FC:C-04")
 async def test_nobody_cancels_what_is_not_there(house: House) -> None:
-    """FC:C-04, GT-B8: one answer for what does not exist and for what is not the caller's."""
+    """One answer for what does not exist and for what is not the caller's."""
     await resting_order(house, client_order_id="mine")
     stranger = house.as_role("operator", strategies=("another",))
     answers = [

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.aggregates.vocabulary import position_stream
 from tests.contract.conftest import CreateTestApp
 from tests.contract.steps import fill_at_exchange, holds, quarantined, reconcile, streams_written_after
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 REASON = {"reason": "checked with the desk by phone"}
@@ -49,8 +50,8 @@ async def open_breaks(house: House) -> list[dict[str, Any]]:
     return found
 
 
+@covers("FC:E-01")
 async def test_an_orphan_is_shown_quarantined_and_a_break(house: House) -> None:
-    """FC:E-01"""
     order = await found_orphan(house)
     await reconcile(house)
     (entry,) = await orphans(house)
@@ -79,8 +80,8 @@ async def test_the_list_is_cut_to_status_and_symbol(house: House) -> None:
     assert (await viewer.get("/api/v1/orphans")).json() == {"orphans": [], "total": 0}
 
 
+@covers("FC:E-01", "FM:F-085")
 async def test_an_adopted_orphan_gives_later_executions_to_the_strategy(house: House) -> None:
-    """FC:E-01 GT-E1"""
     order = await found_orphan(house)
     fill_at_exchange(house, order, "4", "90")
     await house.until(lambda: holds(house, "4"), what="the first execution")
@@ -116,8 +117,8 @@ async def test_the_same_answer_again_writes_nothing_and_another_one_is_refused(h
         assert refused.json()["orphan_status"] == "ignored"
 
 
+@covers("FC:E-01")
 async def test_a_canceled_orphan_is_closed_on_the_brokers_word(house: House) -> None:
-    """FC:E-01"""
     order = await found_orphan(house)
     house.exchange.arm("order.silent_cancel", times=1)
     asked = await answer(house, order, "cancel")
@@ -154,6 +155,7 @@ async def test_a_quarantine_can_be_inspected_and_lifted_once_its_orphan_is_resol
     await house.until(trades_again, what="trading after the release")
 
 
+@covers("FC:B-01")
 async def test_an_orphan_known_only_from_the_activities_opens_a_break_for_each_view(
     create_test_app: CreateTestApp, exchange: Any
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.aggregates.vocabulary import position_stream
 from tests.contract.steps import fill_at_exchange, reconcile, resting_order, streams_written_after, traded
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 STEPS = ("sweep", "backfill", "activities", "judge")
@@ -32,9 +33,9 @@ class Dying:
         raise Killed
 
 
+@covers("FM:F-110", "INV-30")
 @pytest.mark.parametrize("step", STEPS)
 async def test_what_a_dead_pass_left_undone_the_next_one_does_and_no_more(house: House, step: str) -> None:
-    """FC:F-110 INV-30"""
     await traded(house, "buy", "100", "90", name="held")
     order = await resting_order(house, client_order_id="missed")
     await house.gateway.background.stop("reconciliation")

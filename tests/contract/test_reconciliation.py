@@ -19,6 +19,7 @@ from tests.contract.steps import (
     streams_written_after,
     traded,
 )
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 FILLS = {"event": "*fill"}
@@ -33,8 +34,8 @@ async def executions(house: House) -> list[Any]:
     return [event.event.trade for event in found]  # type: ignore[attr-defined]
 
 
+@covers("FC:D-01", "FC:D-06")
 async def test_a_fill_the_stream_lost_is_repaired_from_the_activities(house: House) -> None:
-    """FC:D-01 FC:D-06"""
     order = await resting_order(house)
     house.exchange.arm("ws.lose", match=FILLS, times=-1)
     fill_at_exchange(house, order, "4", "90")
@@ -49,8 +50,8 @@ async def test_a_fill_the_stream_lost_is_repaired_from_the_activities(house: Hou
     assert await holds(house, "10"), await house.position()
 
 
+@covers("FC:E-08", "INV-30")
 async def test_a_second_pass_writes_nothing_outside_its_own_stream(house: House) -> None:
-    """FC:E-08 INV-30"""
     order = await resting_order(house)
     house.exchange.arm("ws.lose", match=FILLS, times=-1)
     fill_at_exchange(house, order, "4", "90")
@@ -77,6 +78,7 @@ async def test_a_shadow_pass_writes_nothing_and_repeats_itself(house: House) -> 
     assert (await reconcile(house, shadow=True))["shadow_reports"] == []
 
 
+@covers("FC:B-04")
 async def test_a_fill_no_source_explains_is_inferred_and_later_replaced(house: House) -> None:
     house.gateway.fill_gap.settle_window = timedelta()
     order = await resting_order(house)
@@ -97,8 +99,8 @@ async def test_a_fill_no_source_explains_is_inferred_and_later_replaced(house: H
     assert await holds(house, "10"), await house.position()
 
 
+@covers("FC:E-01")
 async def test_an_order_nobody_here_sent_quarantines_its_symbol_once(house: House) -> None:
-    """FC:E-01"""
     body = {"symbol": "AAPL", "side": "buy", "qty": "3", "type": "market", "time_in_force": "day"}
     house.exchange.ctl("POST", "foreign_order", body)
     await house.until(lambda: holds(house, "3"), what="the foreign fill")
@@ -114,8 +116,8 @@ async def test_an_order_nobody_here_sent_quarantines_its_symbol_once(house: Hous
     assert len(orphaned) == 1
 
 
+@covers("FC:E-01")
 async def test_a_foreign_order_the_stream_never_told_is_found_by_the_pass(house: House) -> None:
-    """FC:E-01"""
     house.exchange.arm("ws.lose", times=-1)
     body = {"symbol": "MSFT", "side": "buy", "qty": "5", "type": "limit", "limit_price": "150"}
     house.exchange.ctl("POST", "foreign_order", body | {"time_in_force": "day"})
@@ -133,8 +135,8 @@ def endow(house: House, qty: str) -> None:
     house.exchange.ctl("POST", "account", {"positions": {"AAPL": holding}})
 
 
+@covers("FC:E-02", "FC:E-03")
 async def test_a_difference_becomes_a_break_and_closes_by_itself(house: House) -> None:
-    """FC:E-02 FC:E-03"""
     endow(house, "100")
     assert (await reconcile(house))["breaks_open"] == 0
     assert (await reconcile(house))["breaks_open"] == 1
@@ -154,12 +156,12 @@ async def _takes_orders(house: House) -> bool:
     return (await house.submit()).status_code == 200
 
 
+@covers("FC:D-09", "FM:F-113")
 @pytest.mark.parametrize("path", ["/v2/positions", "/v2/orders"])
 @pytest.mark.parametrize("trouble", [{"status": 500}, {"status": 200, "body": "<html>"}])
 async def test_a_broker_that_cannot_be_read_closes_nothing_and_proves_nothing(
     house: House, path: str, trouble: dict[str, Any]
 ) -> None:
-    """FC:D-09 FC:F-113"""
     await traded(house, "buy", "10", "100", name="held")
     open_order = await resting_order(house, client_order_id="still-open")
     endow(house, "100")
@@ -178,8 +180,8 @@ async def test_a_broker_that_cannot_be_read_closes_nothing_and_proves_nothing(
     assert await holds(house, "10"), await house.position()
 
 
+@covers("FC:D-09")
 async def test_an_unreadable_list_of_fills_compares_no_positions(house: House) -> None:
-    """FC:D-09"""
     endow(house, "100")
     house.exchange.arm("http.status", match={"path": "/v2/account/activities*"}, status=500, times=-1)
     for _ in range(3):
@@ -195,6 +197,7 @@ async def profit(house: House, **params: object) -> tuple[str, str]:
     return (quantities[0] if quantities else "0", body["total_realized_pl"])
 
 
+@covers("FC:B-13", "FM:F-089")
 async def test_a_bust_restates_and_the_past_keeps_its_figures(house: House) -> None:
     await traded(house, "buy", "100", "10", name="e1")
     second = await traded(house, "buy", "100", "20", name="e2")
@@ -208,6 +211,7 @@ async def test_a_bust_restates_and_the_past_keeps_its_figures(house: House) -> N
     assert "busted" in (await house.order("e2"))["flags"]
 
 
+@covers("FC:B-14", "FM:F-089")
 async def test_a_correction_restates_and_the_past_keeps_its_figures(house: House) -> None:
     await traded(house, "buy", "100", "10", name="e1")
     second = await traded(house, "buy", "100", "20", name="e2")
@@ -226,6 +230,7 @@ async def _realized(house: House, amount: str) -> bool:
     return found[1] == amount
 
 
+@covers("FM:F-090")
 async def test_a_fill_after_the_cancel_counts_and_does_not_reopen_the_order(house: House) -> None:
     house.exchange.arm("order.fill_after_terminal", status="canceled", qty="4")
     order = await resting_order(house, client_order_id="too-late")
@@ -237,6 +242,7 @@ async def test_a_fill_after_the_cancel_counts_and_does_not_reopen_the_order(hous
     assert found["flags"] == ["late_fill"]
 
 
+@covers("FM:F-086", "FC:B-02")
 @pytest.mark.parametrize(
     "fault", [("ws.duplicate", {"copies": 2}), ("ws.reorder", {"mode": "reverse", "window": 3})]
 )
@@ -255,6 +261,7 @@ async def test_frames_out_of_order_or_twice_book_each_execution_once(
     assert await holds(house, "10"), await house.position()
 
 
+@covers("FC:D-01", "FM:F-088")
 async def test_what_fills_while_the_stream_is_away_is_booked_when_it_is_back(house: House) -> None:
     order = await resting_order(house)
     house.exchange.ctl("POST", "connections/all/drop", {"code": 1006})
@@ -263,6 +270,7 @@ async def test_what_fills_while_the_stream_is_away_is_booked_when_it_is_back(hou
     assert await holds(house, "10"), await house.position()
 
 
+@covers("FM:F-154", "FC:F-09")
 async def test_two_gateways_on_one_ledger_share_its_limits_and_its_orders(
     create_test_app: CreateTestApp,
 ) -> None:
@@ -284,10 +292,10 @@ async def test_two_gateways_on_one_ledger_share_its_limits_and_its_orders(
         assert (await other.submit()).json()["code"] == "kill_switch_engaged"
 
 
+@covers("FC:E-08", "FM:F-114")
 async def test_of_two_gateways_that_reconcile_at_once_each_fill_is_booked_once(
     create_test_app: CreateTestApp,
 ) -> None:
-    """FC:E-08 FC:F-114"""
     async with create_test_app() as one, create_test_app(standby=True) as other:
         order = await resting_order(one)
         for qty in ("1", "2", "3", "4"):

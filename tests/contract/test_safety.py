@@ -14,6 +14,7 @@ import redis
 from gateway.adapters.embedded import EmbeddedValkey
 from tests.contract.conftest import CreateTestApp
 from tests.contract.steps import holds, resting_order
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 REFUSALS = {"kill_switch_engaged", "kill_switch_unavailable"}
@@ -37,6 +38,7 @@ async def watch(house: House, until: str) -> list[str]:
     return seen
 
 
+@covers("FC:F-07", "FM:F-042", "INV-15")
 async def test_a_flush_while_engaged_stays_engaged(house: House, redis_url: str) -> None:
     await house.engage_kill_switch()
     with redis.Redis.from_url(redis_url) as server:
@@ -54,6 +56,7 @@ async def test_a_flush_while_tripped_stays_tripped(house: House, redis_url: str)
     assert "" not in await watch(house, "circuit_breaker_tripped")
 
 
+@covers("FM:F-047")
 async def test_a_flush_in_peace_blocks_for_moments_only_and_keeps_the_room(
     house: House, redis_url: str
 ) -> None:
@@ -65,6 +68,7 @@ async def test_a_flush_in_peace_blocks_for_moments_only_and_keeps_the_room(
     assert (beyond.status_code, beyond.json()["would_be"]) == (422, "1001")
 
 
+@covers("FM:F-041", "FC:F-07")
 async def test_a_redis_that_comes_back_empty_is_filled_again(
     create_test_app: CreateTestApp, private_valkey: EmbeddedValkey
 ) -> None:
@@ -78,6 +82,7 @@ async def test_a_redis_that_comes_back_empty_is_filled_again(
         assert await refusal(house) == ""
 
 
+@covers("FM:F-045", "INV-15", "FC:F-10")
 @pytest.mark.parametrize("key", ["kill_switch:state", "circuit_breaker:state", "mirror:ready"])
 async def test_garbage_in_a_key_refuses_until_the_mirror_is_rebuilt(
     house: House, redis_url: str, key: str
@@ -91,6 +96,7 @@ async def test_garbage_in_a_key_refuses_until_the_mirror_is_rebuilt(
     assert house.posts() == 0
 
 
+@covers("FC:F-07", "FC:F-09", "FM:F-043")
 async def test_a_failover_to_a_copy_that_lags_behind_lets_nothing_through(
     house: House, redis_url: str
 ) -> None:
@@ -108,6 +114,7 @@ async def test_a_failover_to_a_copy_that_lags_behind_lets_nothing_through(
     assert (beyond.status_code, beyond.json()["would_be"]) == (422, "1001")
 
 
+@covers("FM:F-044")
 async def test_a_redis_that_answers_nobody_is_refused_within_a_second_and_holds_up_nobody_else(
     create_test_app: CreateTestApp, private_valkey: EmbeddedValkey
 ) -> None:
@@ -129,6 +136,7 @@ async def test_a_redis_that_answers_nobody_is_refused_within_a_second_and_holds_
         await watch(house, "")
 
 
+@covers("FM:F-052")
 async def test_engaging_without_redis_answers_and_holds_once_it_is_back(
     create_test_app: CreateTestApp, private_valkey: EmbeddedValkey
 ) -> None:
@@ -143,6 +151,7 @@ async def test_engaging_without_redis_answers_and_holds_once_it_is_back(
         assert house.posts() == 0
 
 
+@covers("FM:F-054")
 async def test_without_redis_nothing_is_released_and_everything_can_be_stopped(
     create_test_app: CreateTestApp, private_valkey: EmbeddedValkey
 ) -> None:
@@ -167,6 +176,7 @@ async def _misses_redis(house: House) -> bool:
     return (health.json()["status"], health.json()["redis_connected"]) == ("degraded", False)
 
 
+@covers("FC:F-07")
 async def test_the_kill_switch_survives_a_restart_of_the_process(create_test_app: CreateTestApp) -> None:
     async with create_test_app() as house:
         await house.engage_kill_switch()
@@ -199,6 +209,7 @@ async def test_engaging_twice_and_disengaging_twice_is_refused(house: House) -> 
     assert (off.status_code, off.json()["code"]) == (400, "kill_switch_not_engaged")
 
 
+@covers("FC:F-03")
 async def test_no_order_leaves_after_the_engagement_was_answered(house: House) -> None:
     """Orders keep coming from many callers; whatever starts after the answer never reaches the exchange."""
     answers: list[Any] = []

@@ -12,6 +12,7 @@ from tests.contract.conftest import CreateTestApp
 from tests.contract.promised import ORDER, PROBLEM, promised
 from tests.contract.relay import deliver, fill
 from tests.contract.steps import holds, reconcile, resting_order
+from tests.kit.covers import covers
 from tests.kit.exchange import Exchange
 from tests.kit.house import House
 
@@ -24,6 +25,7 @@ async def test_submit_order_response_schema(house: House) -> None:
     assert int(response.headers["x-ledger-position"]) == response.json()["ledger_position"]
 
 
+@covers("SEC:S-43")
 async def test_every_refusal_is_a_problem(house: House) -> None:
     nobody = house.as_nobody()
     viewer = house.as_role("viewer")

@@ -24,6 +24,7 @@ from gateway.telemetry import configure_logging
 from tests.contract.by_hand import asked
 from tests.contract.conftest import CreateTestApp
 from tests.contract.relay import WEBHOOK
+from tests.kit.covers import covers
 from tests.kit.exchange import Exchange
 from tests.kit.house import House
 
@@ -87,6 +88,7 @@ async def sworn_to_secrecy(
         yield house
 
 
+@covers("INV-33", "SEC:S-61")
 async def test_no_secret_leaves_the_process(
     create_test_app: CreateTestApp,
     database: str,

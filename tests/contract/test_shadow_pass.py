@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.contract.steps import fill_at_exchange, reconcile, resting_order, traded
 from tests.contract.test_breaks import endow
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 EXPECTED = Path(__file__).parent / "expected_writes.json"
@@ -50,10 +51,11 @@ async def written_after(house: House, position: int) -> list[tuple[str, str]]:
     return [(e.stream, type(e.event).__name__) for e in found if e.stream != "recon-gate"]
 
 
+@covers("INV-30")
 async def test_what_a_shadow_pass_would_write_is_what_was_agreed_and_what_the_real_one_writes(
     house: House,
 ) -> None:
-    """INV-30: the passes differ in nothing but the moment at which they look."""
+    """The passes differ in nothing but the moment at which they look."""
     await much_unheard_of(house)
     before = await house.gateway.ledger.log.head()
     first, again = [(await reconcile(house, shadow=True))["shadow_reports"] for _ in range(2)]

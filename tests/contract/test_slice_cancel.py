@@ -6,6 +6,7 @@ import asyncio
 
 from gateway.adapters.embedded import EmbeddedValkey
 from tests.contract.conftest import CreateTestApp
+from tests.kit.covers import covers
 from tests.kit.house import House
 from tests.kit.slicing import SPACED, Ahead, planned, slices_of, until_slice
 
@@ -47,6 +48,7 @@ async def test_canceling_needs_no_trading_gate_no_redis_and_no_scheduler(
         ] == "parent_order_not_found"
 
 
+@covers("FM:F-160")
 async def test_canceling_the_parent_has_the_effect_of_canceling_its_slices(house: House) -> None:
     plan = await planned(house)
     parent = plan["parent_order_id"]
@@ -57,6 +59,7 @@ async def test_canceling_the_parent_has_the_effect_of_canceling_its_slices(house
     assert (await house.until_status(parent, "canceled"))["cancel_requested_at"] is not None
 
 
+@covers("SEC:S-15")
 async def test_a_plan_of_another_strategy_does_not_exist(house: House) -> None:
     plan = await planned(house)
     path = f"/api/v1/orders/{plan['parent_order_id']}/slices"

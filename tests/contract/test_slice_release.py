@@ -10,10 +10,12 @@ from typing import Any
 from gateway.adapters.embedded import EmbeddedValkey
 from tests.contract.conftest import CreateTestApp
 from tests.contract.test_gates import NAMES
+from tests.kit.covers import covers
 from tests.kit.house import House
 from tests.kit.slicing import SPACED, Ahead, planned, slices_of, until_slice
 
 
+@covers("FC:F-16")
 async def test_every_slice_walks_all_gates_at_its_release(house: House) -> None:
     plan = await planned(house)
     first = await until_slice(house, plan["parent_order_id"], 0, "filled")
@@ -30,6 +32,7 @@ async def test_every_slice_walks_all_gates_at_its_release(house: House) -> None:
     assert released[0]["position"] == response.json()["events"][0]["position"] - 1
 
 
+@covers("FM:F-160")
 async def test_the_kill_switch_stops_a_plan_on_its_way_for_good(house: House, clock: Ahead) -> None:
     plan = await planned(house, **SPACED)
     parent = plan["parent_order_id"]
@@ -55,6 +58,7 @@ async def test_a_tripped_breaker_blocks_a_slice_but_not_a_plan(house: House) -> 
     assert house.posts() == 0
 
 
+@covers("FC:F-16")
 async def test_trap_17_a_restart_releases_the_remaining_slices_once_each(
     create_test_app: CreateTestApp, clock: Ahead
 ) -> None:
@@ -75,6 +79,7 @@ async def test_trap_17_a_restart_releases_the_remaining_slices_once_each(
         assert (past["status"], past["filled_qty"], past["leaves_qty"]) == ("pending_new", "0", "30")
 
 
+@covers("FC:F-16")
 async def test_overdue_slices_go_oldest_first_and_one_in_an_interval(
     create_test_app: CreateTestApp, clock: Ahead
 ) -> None:
@@ -136,6 +141,7 @@ async def test_dry_run_slices_walk_the_gates_and_are_not_sent(
         assert house.posts() == 0
 
 
+@covers("FM:F-160")
 async def test_a_closed_market_moves_slices_to_the_next_opening(house: House) -> None:
     saturday, monday = "2026-11-21T15:00:00Z", "2026-11-23T14:30:00.000000Z"
     house.exchange.ctl("PUT", "config", {"session": "regular"})
@@ -152,6 +158,7 @@ async def test_a_closed_market_moves_slices_to_the_next_opening(house: House) ->
     assert house.posts() == 0
 
 
+@covers("FC:F-16")
 async def test_a_slice_that_surely_did_not_reach_the_broker_is_sent_again(house: House) -> None:
     house.exchange.arm("http.status", match={"method": "POST", "path": "/v2/orders"}, times=1, status=429)
     plan = await planned(house)
@@ -177,6 +184,7 @@ async def test_a_slice_the_broker_rejects_does_not_stop_the_others(house: House,
     await house.until(nothing_is_pending, what="the end of the parent")
 
 
+@covers("FC:F-16")
 async def test_of_two_gateways_one_releases_and_the_other_takes_over(
     create_test_app: CreateTestApp, clock: Ahead
 ) -> None:

@@ -6,6 +6,7 @@ import time
 
 from gateway.adapters.embedded import EmbeddedValkey
 from tests.contract.conftest import CreateTestApp
+from tests.kit.covers import covers
 from tests.kit.house import GateLogger, House
 from tests.kit.slicing import ask, planned, slices_of, until_slice
 
@@ -77,6 +78,7 @@ async def test_a_parent_is_never_sent_and_its_id_is_never_an_order(house: House)
     assert other.json()["differences"] == ["interval_seconds"]
 
 
+@covers("FC:F-02")
 async def test_trap_16_a_plan_that_can_never_fit_is_refused_at_submission(house: House) -> None:
     refused = await ask(house, qty=500_000, duration_minutes=60)
     assert (refused.status_code, refused.json()["code"]) == (422, "position_limit_exceeded")

@@ -12,6 +12,7 @@ from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.aggregates.vocabulary import position_stream
 from gateway.ledger.decision import Decision
 from tests.contract.conftest import CreateTestApp
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 ORDERS = {"method": "POST", "path": "/v2/orders"}
@@ -39,8 +40,8 @@ async def test_order_submission_position_limit_blocks_order(house: House) -> Non
     assert (await house.submit(qty=1000, type="limit", limit_price="50")).status_code == 200
 
 
+@covers("FC:A-15", "FM:F-060", "FM:F-065")
 async def test_order_submission_broker_failure_releases_reservation(house: House) -> None:
-    """FC:A-15."""
     house.exchange.arm(
         "http.status",
         match=ORDERS,
@@ -73,6 +74,7 @@ async def test_order_submission_rollback_on_broker_failure(house: House) -> None
     assert released[0].position == last[0].position + 1
 
 
+@covers("FM:F-062", "FC:A-01")
 async def test_order_submission_partial_failure_no_duplicate(house: House) -> None:
     house.exchange.arm("http.status_after", match=ORDERS, status=504, body="<html>bad gateway</html>")
     house.exchange.arm("ws.lose", times=-1)  # the stream must not tell first
@@ -87,6 +89,7 @@ async def test_order_submission_partial_failure_no_duplicate(house: House) -> No
     assert await reserved(house) == "10"
 
 
+@covers("INV-21")
 async def test_order_submission_no_long_held_locks(house: House, database: str) -> None:
     house.exchange.arm("http.hang", match=ORDERS | {"symbol": "AAPL"}, phase="before", seconds=1.5)
     slow = asyncio.create_task(house.submit(client_order_id="slow-one", type="limit", limit_price="90"))
@@ -109,8 +112,8 @@ async def _submitted(house: House, client_order_id: str) -> bool:
     return order is not None
 
 
+@covers("FC:A-12")
 async def test_two_identical_requests_at_once_make_one_order(house: House) -> None:
-    """FC:A-12."""
     answers = await asyncio.gather(*(house.submit(client_order_id="twins") for _ in range(8)))
     assert {answer.status_code for answer in answers} <= {200, 202}
     assert {answer.json()["client_order_id"] for answer in answers} == {"twins"}
@@ -120,8 +123,8 @@ async def test_two_identical_requests_at_once_make_one_order(house: House) -> No
     await house.until(lambda: mirror_equals_ledger(house), what="mirror equal to ledger")
 
 
+@covers("FC:A-11")
 async def test_the_same_id_with_another_ticket_is_a_conflict(house: House) -> None:
-    """FC:A-11."""
     await house.submit(client_order_id="taken")
     other = await house.submit(client_order_id="taken", qty=11)
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
@@ -137,6 +140,7 @@ async def test_a_retry_at_the_position_limit_returns_the_order(house: House) -> 
     assert await reserved(house) == "1000"
 
 
+@covers("FC:A-13", "FM:F-060")
 async def test_an_order_that_closed_unsent_is_tried_again(house: House) -> None:
     await house.submit(client_order_id="so-that-the-volume-is-known")
     house.exchange.kill()
@@ -152,11 +156,9 @@ async def test_an_order_that_closed_unsent_is_tried_again(house: House) -> None:
     assert order["retry_count"] == 1
 
 
+@covers("FC:A-03")
 async def test_a_duplicate_answer_leads_to_a_look_up(house: House) -> None:
-    """The broker took the order; our connection broke; a stale answer says duplicate: adopt, never reject.
-
-    FC:A-03.
-    """
+    """The broker took the order; our connection broke; a stale answer says duplicate: adopt, never reject."""
     house.exchange.arm(
         "http.status_after",
         match=ORDERS,
@@ -213,8 +215,8 @@ async def test_reconciliation_cas_conflict_no_data_loss(house: House) -> None:
     assert len(real) == 5
 
 
+@covers("FC:A-02")
 async def test_an_order_proved_absent_gives_its_room_back(create_test_app: CreateTestApp) -> None:
-    """FC:A-02."""
     async with create_test_app(environment=SHORT_GRACE) as house:
         house.exchange.arm("http.status", match=ORDERS, status=504, body="")
         response = await house.submit(client_order_id="never-arrived")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from gateway.aggregates.vocabulary import SYSTEM
 from gateway.reconcile.pass_record import PassRecord, PassSuperseded
 from tests.contract.conftest import CreateTestApp
 from tests.contract.steps import fill_at_exchange, holds, reconcile, resting_order
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 LOST = {"event": "*fill"}
@@ -28,10 +30,11 @@ async def events(house: House, name: str) -> list[Any]:
     return [event.event for event in await house.gateway.ledger.log.read(0, 1000, name=name)]
 
 
+@covers("FC:E-08", "FM:F-114", "INV-30")
 async def test_fills_that_arrive_while_two_gateways_pass_are_booked_once(
     create_test_app: CreateTestApp,
 ) -> None:
-    """FC:E-08 FC:F-114 INV-30: whether the stream, one pass or the other pass is first."""
+    """Whether the stream, one pass or the other pass is first."""
     async with create_test_app() as one, create_test_app(standby=True) as other:
         order = await resting_order(one, qty=40)
         await one.until_status(order["client_order_id"], "new")
@@ -55,10 +58,10 @@ async def test_fills_that_arrive_while_two_gateways_pass_are_booked_once(
         assert await events(one, "break.opened") == []
 
 
+@covers("FC:E-08", "FM:F-114")
 async def test_the_same_difference_found_by_two_gateways_is_one_break(
     create_test_app: CreateTestApp,
 ) -> None:
-    """FC:E-08 FC:F-114"""
     async with create_test_app() as one, create_test_app(standby=True) as other:
         holding = {"AAPL": {"qty": "50", "price": "120"}}
         one.exchange.ctl("POST", "account", {"positions": holding})
@@ -79,8 +82,9 @@ async def test_passes_of_two_gateways_never_overlap(create_test_app: CreateTestA
         assert {name for name, _ in begun} == {"attempted"}
 
 
+@covers("FM:F-114", "INV-22", "FM:F-150")
 async def test_a_pass_that_was_overtaken_records_nothing_more(house: House) -> None:
-    """FC:F-114: the process that slept through its turn wakes up with what it had seen."""
+    """The process that slept through its turn wakes up with what it had seen."""
     ledger, clock = house.gateway.ledger, house.gateway.clock
 
     def record(run_id: str) -> PassRecord:
@@ -102,3 +106,29 @@ async def test_a_turn_that_never_comes_is_not_waited_for_for_ever(house: House) 
             pass
         async with house.gateway.ledger.turn("free", patience=1):
             pass
+
+
+@covers("FC:D-06")
+async def test_the_reader_of_the_stream_closes_its_gap_though_another_gateway_does_the_rounds(
+    create_test_app: CreateTestApp,
+) -> None:
+    """The two leases may be held apart."""
+    async with create_test_app() as one, create_test_app(standby=True) as other:
+        await one.gateway.background.stop("reconciliation")
+        await one.until(_leads(other, "reconciliation"))
+        one.gateway.background.keep("reconciliation", one.lifecycle._reconcile)
+        await one.until_gate_opens()
+        order = await resting_order(one, qty=4)
+        await one.until_status(order["client_order_id"], "new")
+        one.exchange.arm("ws.lose", match=LOST, times=20)
+        await asyncio.to_thread(fill_at_exchange, one, order, "4", "90")
+        one.exchange.ctl("POST", "connections/all/drop", {"code": 1006})
+        await one.until_status(order["client_order_id"], "filled")
+        assert one.gateway.leading & {"reconciliation", "trade-updates"} == {"trade-updates"}
+
+
+def _leads(house: House, lease: str) -> Callable[[], Awaitable[bool]]:
+    async def does() -> bool:
+        return lease in house.gateway.leading
+
+    return does

@@ -11,6 +11,7 @@ import pytest
 from tests.contract.conftest import CreateTestApp
 from tests.contract.relay import WEBHOOK, about, deliver, fill
 from tests.contract.steps import fill_at_exchange, resting_order
+from tests.kit.covers import covers
 from tests.kit.house import House
 
 PUBLIC = {"/", "/health", "/health/live", "/health/ready", "/metrics", WEBHOOK}
@@ -26,15 +27,15 @@ async def filled_by_webhook(house: House, order: dict[str, Any]) -> None:
     assert (holding["qty"], holding["avg_entry_price"]) == ("10", "90")
 
 
+@covers("FC:D-14", "FM:F-096")
 async def test_webhook_not_gated_by_kill_switch(house: House) -> None:
-    """FC:D-14."""
     order = await resting_order(house)
     await house.engage_kill_switch()
     await filled_by_webhook(house, order)
 
 
+@covers("FC:D-14", "FM:F-096")
 async def test_webhook_not_gated_by_circuit_breaker(house: House) -> None:
-    """FC:D-14."""
     order = await resting_order(house)
     await house.trip_circuit_breaker()
     await filled_by_webhook(house, order)
@@ -49,6 +50,7 @@ async def test_webhook_bypasses_bearer_token_auth(house: House, bearer: str | No
     assert (await house.order(order["client_order_id"]))["status"] == "filled"
 
 
+@covers("FC:D-13", "FM:F-092")
 @pytest.mark.parametrize(
     ("given", "code"),
     [
@@ -60,7 +62,6 @@ async def test_webhook_bypasses_bearer_token_auth(house: House, bearer: str | No
 async def test_webhook_rejects_invalid_signature(
     house: House, database: str, given: str | None, code: str
 ) -> None:
-    """FC:D-13."""
     order = await resting_order(house)
     await house.until_status(order["client_order_id"], "new")
     head = await house.gateway.ledger.log.head()
@@ -86,6 +87,7 @@ async def test_global_auth_middleware_not_invoked_for_webhooks(create_test_app: 
         assert "auth" in doors
 
 
+@covers("SEC:S-01")
 async def test_non_webhook_routes_require_bearer_token(house: House) -> None:
     nobody, asked = house.as_nobody(), 0
     for template, methods in house.app.openapi()["paths"].items():
@@ -99,8 +101,8 @@ async def test_non_webhook_routes_require_bearer_token(house: House) -> None:
     assert asked > 20
 
 
+@covers("FC:B-02", "FM:F-094", "SEC:S-27", "FC:D-13", "FM:F-082")
 async def test_the_same_fill_three_times_is_one_fill(house: House) -> None:
-    """FC:B-02."""
     order = await resting_order(house)
     body = fill(order, execution_id="x-1", qty="10", price="90", total="10")
     answers = [(await deliver(house, body)).json() for _ in range(3)]
@@ -123,8 +125,8 @@ async def test_a_fill_is_understood_in_every_form(house: House, form: str) -> No
     assert (await house.order(order["client_order_id"]))["filled_qty"] == "10"
 
 
+@covers("FC:D-13")
 async def test_a_stale_timestamp_is_an_invalid_signature(house: House) -> None:
-    """FC:D-13."""
     headers = {"X-Webhook-Timestamp": "1729175400"}
     response = await deliver(house, {"event": "fill"}, headers)
     assert (response.status_code, response.json()["code"]) == (401, "webhook_signature_invalid")

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from tests.corpus.bad.bodies import ORDER, REFUSED
+from tests.kit.covers import covers
 from tests.kit.serving import Served
 
 JSON = {"Content-Type": "application/json"}
@@ -31,6 +32,7 @@ def requests_logged(served: Served, mark: str) -> list[str]:
     return [line for line in served.log_lines(mark) if '"message": "request"' in line]
 
 
+@covers("FC:B-20", "SEC:S-33", "SEC:S-35")
 def test_no_bad_body_leaves_a_trace_and_they_are_answered_within_a_second(served: Served) -> None:
     """The oracles of the catalogue, for every body of the table at once."""
     head, sent, mark, seconds = served.head(), served.orders_at_exchange(), uuid4().hex, []
@@ -46,17 +48,18 @@ def test_no_bad_body_leaves_a_trace_and_they_are_answered_within_a_second(served
     good_order(served)
 
 
+@covers("BI:B-03")
 @pytest.mark.parametrize(("qty", "status"), [(1, 200), (1000, 422), (1001, 422)])
 def test_room_is_counted_to_the_last_share(served: Served, qty: int, status: int) -> None:
-    """BI:B-03: a sell of MSFT, of which nothing is held, up to the limit of 1000 and beyond it."""
+    """A sell of MSFT, of which nothing is held, up to the limit of 1000 and beyond it."""
     body = {**RESTING, "symbol": "MSFT", "side": "sell", "limit_price": "210", "qty": qty}
     answer = served.ask("POST", "/api/v1/orders", json=body)
     assert answer.status_code == status, answer.text
 
 
+@covers("BI:B-25")
 @pytest.mark.parametrize("symbol", ["A.B", "brk.b"])
 def test_what_the_broker_does_not_list_is_the_brokers_word(served: Served, symbol: str) -> None:
-    """BI:B-25."""
     answer = served.ask("POST", "/api/v1/orders", json={**ORDER, "symbol": symbol})
     assert (answer.status_code, answer.json()["code"]) in (
         (422, "broker_rejected"),
@@ -64,6 +67,7 @@ def test_what_the_broker_does_not_list_is_the_brokers_word(served: Served, symbo
     )
 
 
+@covers("BI:B-48")
 @pytest.mark.parametrize(
     ("fields", "status"),
     [
@@ -80,7 +84,6 @@ def test_what_the_broker_does_not_list_is_the_brokers_word(served: Served, symbo
 def test_a_plan_that_cannot_be_cut_is_refused_and_a_remainder_is_not_lost(
     served: Served, fields: dict[str, Any], status: int
 ) -> None:
-    """BI:B-48."""
     body = {"symbol": "AAPL", "side": "buy", "client_order_id": uuid4().hex, **fields}
     answer = served.ask("POST", "/api/v1/orders/slice", json=body)
     assert answer.status_code == status, answer.text
@@ -90,8 +93,9 @@ def test_a_plan_that_cannot_be_cut_is_refused_and_a_remainder_is_not_lost(
         served.ask("DELETE", f"/api/v1/orders/{plan['parent_order_id']}/slices?cancel_live=true")
 
 
+@covers("BI:B-49")
 def test_a_name_that_is_taken_is_a_conflict_and_strangers_learn_nothing(served: Served) -> None:
-    """BI:B-49: with another ticket, by another user, on another route."""
+    """With another ticket, by another user, on another route."""
     order = good_order(served)
     again = {**RESTING, "qty": 2, "client_order_id": order["client_order_id"]}
     own = served.ask("POST", "/api/v1/orders", json=again)
@@ -104,8 +108,9 @@ def test_a_name_that_is_taken_is_a_conflict_and_strangers_learn_nothing(served: 
     assert served.ask("POST", "/api/v1/orders/slice", json=plan).status_code == 409
 
 
+@covers("BI:B-49")
 def test_a_key_names_one_manual_order_whenever_it_is_asked_for(served: Served) -> None:
-    """BI:B-49: the key alone decides."""
+    """The key alone decides."""
     key = {"Idempotency-Key": uuid4().hex}
 
     def asked(qty: int, seconds_ago: int) -> Any:
@@ -120,9 +125,9 @@ def test_a_key_names_one_manual_order_whenever_it_is_asked_for(served: Served) -
     assert first.json()["client_order_id"] == again.json()["client_order_id"]
 
 
+@covers("BI:B-51")
 @pytest.mark.parametrize("spelt", [str.upper, lambda name: f"{{{name}}}", lambda name: name.replace("-", "")])
 def test_a_name_is_only_its_own_spelling(served: Served, spelt: Any) -> None:
-    """BI:B-51."""
     name = spelt(good_order(served, client_order_id=f"{uuid4()}a")["client_order_id"])
     assert served.ask("GET", f"/api/v1/orders/{name}").status_code == 404
     assert served.ask("POST", f"/api/v1/orders/{name}/cancel").status_code == 404
@@ -131,8 +136,8 @@ def test_a_name_is_only_its_own_spelling(served: Served, spelt: Any) -> None:
         assert served.ask("POST", "/api/v1/orders", json=body).status_code == 422
 
 
+@covers("BI:B-52")
 def test_a_cancel_is_recorded_once_and_not_for_strangers(served: Served) -> None:
-    """BI:B-52."""
     path = f"/api/v1/orders/{good_order(served)['client_order_id']}/cancel"
     head = served.head()
     stranger = served.bearer_of("operator", sub="mallory", strategies=("beta",))
@@ -142,19 +147,19 @@ def test_a_cancel_is_recorded_once_and_not_for_strangers(served: Served) -> None
     assert len(asked) == 1
 
 
+@covers("BI:B-53", "FC:C-08", "FC:C-10")
 @pytest.mark.parametrize(
     ("method", "tail", "status"),
     [("PATCH", "", 405), ("PUT", "", 405), ("POST", "/replace", 404), ("PATCH", "/replace", 404)],
 )
 def test_an_order_cannot_be_replaced(served: Served, method: str, tail: str, status: int) -> None:
-    """BI:B-53."""
     order = good_order(served)
     answer = served.ask(method, f"/api/v1/orders/{order['client_order_id']}{tail}", json={"qty": 5})
     assert answer.status_code == status
 
 
+@covers("BI:B-56")
 def test_a_switch_is_turned_once_each_way(served: Served) -> None:
-    """BI:B-56."""
     engage, disengage = "/api/v1/kill-switch/engage", "/api/v1/kill-switch/disengage"
     scope = {**WHO, "scope": "symbol", "target": "IBM"}
     assert served.ask("POST", disengage, json=scope).json()["code"] == "kill_switch_not_engaged"
@@ -164,6 +169,7 @@ def test_a_switch_is_turned_once_each_way(served: Served) -> None:
     assert served.ask("POST", disengage, json=scope).status_code == 200
 
 
+@covers("BI:B-16", "BI:B-18", "BI:B-19", "BI:B-22", "BI:B-23", "SEC:S-62")
 @pytest.mark.parametrize(
     "text",
     [
@@ -173,7 +179,6 @@ def test_a_switch_is_turned_once_each_way(served: Served) -> None:
     ],
 )
 def test_free_text_is_shown_as_it_was_sent_and_logged_in_one_line(served: Served, text: str) -> None:
-    """BI:B-16, BI:B-18, BI:B-19, BI:B-22, BI:B-23."""
     scope = {**WHO, "scope": "symbol", "target": "IBM"}
     answer = served.ask("POST", "/api/v1/kill-switch/engage", json={**scope, "reason": text})
     served.ask("POST", "/api/v1/kill-switch/disengage", json=scope)
@@ -182,14 +187,16 @@ def test_free_text_is_shown_as_it_was_sent_and_logged_in_one_line(served: Served
     assert text in [event["data"].get("reason") for event in events]
 
 
+@covers("BI:B-12")
 def test_numbers_are_exact_or_refused(served: Served) -> None:
-    """BI:B-12: a limit of many digits comes back as it went in."""
+    """A limit of many digits comes back as it went in."""
     limits = '{"symbol_overrides": {"IBM": {"max_notional": 12345678901234567890.123456789}}}'
     answer = served.ask("PUT", "/api/v1/fat-finger/thresholds", content=limits, headers=JSON)
     shown = answer.json()["symbol_overrides"]["IBM"]["max_notional"]
     assert shown == "12345678901234567890.123456789"
 
 
+@covers("BI:B-55")
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -202,14 +209,13 @@ def test_numbers_are_exact_or_refused(served: Served) -> None:
     ],
 )
 def test_a_point_of_the_log_that_cannot_be_is_422(served: Served, query: str, status: int) -> None:
-    """BI:B-55."""
     answer = served.ask("GET", f"/api/v1/positions?{query}")
     assert answer.status_code == status
     if status == 200:
         assert answer.json()["positions"] == []
 
 
+@covers("BI:B-55")
 def test_an_order_is_not_there_before_it_was(served: Served) -> None:
-    """BI:B-55."""
     name = good_order(served)["client_order_id"]
     assert served.ask("GET", f"/api/v1/orders/{name}?as_of=0").status_code == 404

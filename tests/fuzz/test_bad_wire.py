@@ -13,6 +13,7 @@ import pytest
 
 from tests.corpus.bad.bodies import ORDER
 from tests.fuzz.wire import Wire, connected, request
+from tests.kit.covers import covers
 from tests.kit.serving import Served
 
 FILES = sorted((Path(__file__).parents[1] / "corpus" / "bad").glob("*.http"))
@@ -44,7 +45,6 @@ EXPECTED = {
     "B-39-version-0.9": {200, 400},
     "B-42-form": {422},
 }
-"""BI:B-33, BI:B-34, BI:B-37, BI:B-38, BI:B-39 and BI:B-42, byte for byte."""
 BODY = json.dumps(ORDER).encode()
 LENGTH = f"Content-Length: {len(BODY)}"
 JSON = "Content-Type: application/json"
@@ -67,6 +67,7 @@ def test_every_file_of_the_corpus_has_an_expectation() -> None:
     assert {file.stem for file in FILES} == set(EXPECTED)
 
 
+@covers("BI:B-33", "BI:B-34", "BI:B-37", "BI:B-38", "BI:B-39", "BI:B-42")
 @pytest.mark.parametrize("file", FILES, ids=[f"BI:{file.stem}" for file in FILES])
 def test_odd_http_is_refused_and_leaves_no_trace(served: Served, file: Path) -> None:
     head, sent = served.head(), served.orders_at_exchange()
@@ -82,8 +83,9 @@ def test_odd_http_is_refused_and_leaves_no_trace(served: Served, file: Path) -> 
     assert served.ask("GET", CONFIG).status_code == 200
 
 
+@covers("BI:B-34")
 def test_what_follows_a_body_that_was_too_long_is_a_request_of_its_own(served: Served) -> None:
-    """BI:B-34: nothing that hides behind a length borrows the token of the request before it."""
+    """Nothing that hides behind a length borrows the token of the request before it."""
     hidden = request("GET", CONFIG, "Connection: close")
     with connected(served) as wire:
         wire.send(request("POST", ORDERS, bearer(served), JSON, "Content-Length: 2", body=b"{}" + hidden))
@@ -93,8 +95,8 @@ def test_what_follows_a_body_that_was_too_long_is_a_request_of_its_own(served: S
     assert (first.status, second.status) == (422, 401)
 
 
+@covers("BI:B-39")
 def test_pipelined_requests_are_answered_in_order_and_believed_each_on_its_own(served: Served) -> None:
-    """BI:B-39."""
     with connected(served) as wire:
         wire.send(
             request("GET", CONFIG, bearer(served))
@@ -106,8 +108,8 @@ def test_pipelined_requests_are_answered_in_order_and_believed_each_on_its_own(s
         assert wire.is_closed()
 
 
+@covers("BI:B-39")
 def test_http_1_0_is_answered_and_closed(served: Served) -> None:
-    """BI:B-39."""
     with connected(served) as wire:
         wire.send(request("GET", "/health/live", version="HTTP/1.0"))
         answer = wire.answer()
@@ -138,8 +140,9 @@ def test_a_head_that_is_too_large_is_431_or_the_end(served: Served, sent: bytes)
     assert served.ask("GET", CONFIG).status_code == 200
 
 
+@covers("BI:B-34", "SEC:S-30")
 def test_a_compressed_body_is_not_unpacked(served: Served) -> None:
-    """BI:B-34: a bomb of 50 MB."""
+    """A bomb of 50 MB."""
     before, bomb = memory(served), gzip.compress(b" " * 50_000_000)
     answer = served.ask(
         "POST", ORDERS, content=bomb, headers={"Content-Encoding": "gzip"} | dict([JSON.split(": ")])
@@ -148,13 +151,14 @@ def test_a_compressed_body_is_not_unpacked(served: Served) -> None:
     assert memory(served) - before < 16_000_000
 
 
+@covers("BI:B-31")
 def test_a_body_nested_50_000_deep_is_422(served: Served) -> None:
-    """BI:B-31."""
     for body in (b"[" * 50_000, b'{"a":' * 10_000 + b"1" + b"}" * 10_000):
         answer = served.ask("POST", ORDERS, content=body, headers=dict([JSON.split(": ")]))
         assert (answer.status_code, answer.json()["code"]) == (422, "request_validation")
 
 
+@covers("BI:B-41")
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -166,7 +170,6 @@ def test_a_body_nested_50_000_deep_is_422(served: Served) -> None:
 def test_who_asks_before_sending_a_body_is_refused_before_it(
     served: Served, headers: tuple[str, ...], status: int
 ) -> None:
-    """BI:B-41."""
     said = [bearer(served) if line == "BEARER" else line for line in headers]
     with connected(served) as wire:
         wire.send(request("POST", ORDERS, JSON, "Expect: 100-continue", *said))
@@ -175,8 +178,8 @@ def test_who_asks_before_sending_a_body_is_refused_before_it(
     assert (answer.status, answer.problem["status"]) == (status, status)
 
 
+@covers("BI:B-41")
 def test_who_may_send_a_body_is_told_to_go_on(served: Served) -> None:
-    """BI:B-41."""
     with connected(served) as wire:
         wire.send(request("POST", ORDERS, JSON, "Expect: 100-continue", bearer(served), LENGTH))
         first = wire.answer()
@@ -210,8 +213,9 @@ SLOW = {
 }
 
 
+@covers("BI:B-34", "BI:B-40")
 def test_who_is_too_slow_is_hung_up_on_and_nobody_else_notices(served: Served) -> None:
-    """BI:B-34 and BI:B-40: bodies byte by byte, without an end, and heads that never end."""
+    """Bodies byte by byte, without an end, and heads that never end."""
     heads = [
         request("POST", ORDERS, *(bearer(served) if line == "BEARER" else line for line in lines))
         for lines in SLOW.values()

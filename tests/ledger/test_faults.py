@@ -17,6 +17,7 @@ from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.ledger import migrate
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.store import WRITER_LOCK
+from tests.kit.covers import covers
 from tests.ledger.accounts import CATALOG, cause, deposit
 from tests.ledger.proxy import Proxy
 from tests.ledger.waiting import until
@@ -34,6 +35,7 @@ async def append_together(ledger: Ledger, count: int) -> list[bool]:
     return [change.replayed for change in changes]
 
 
+@covers("FM:F-022")
 @pytest.mark.parametrize("lost", ["lose_next_answer", "lose_next_request"])
 async def test_a_connection_cut_around_the_commit_neither_loses_nor_doubles(
     database: str, tmp_path: Path, lost: str
@@ -50,6 +52,7 @@ async def test_a_connection_cut_around_the_commit_neither_loses_nor_doubles(
         assert (await ledger.load(A))[0].deposits == 6
 
 
+@covers("FM:F-022")
 async def test_a_commit_nobody_heard_of_is_echoed_when_the_command_comes_again(
     database: str, tmp_path: Path
 ) -> None:
@@ -95,6 +98,7 @@ async def test_while_the_database_is_away_everybody_is_told_within_the_bound(
         assert change.position == 1
 
 
+@covers("FM:F-028")
 @pytest.mark.parametrize(
     "hold",
     [f"select pg_advisory_xact_lock({WRITER_LOCK})", "lock table ledger.events in access exclusive mode"],
@@ -111,6 +115,7 @@ async def test_a_lock_held_elsewhere_is_waited_for_within_the_bound(
     assert (await ledger.writer.change([A], deposit(A), cause())).position == 1
 
 
+@covers("FM:F-028")
 async def test_vacuum_and_index_builds_do_not_stall_an_append(ledger: Ledger, database: str) -> None:
     async with await psycopg.AsyncConnection.connect(database) as other:
         await other.execute("lock table ledger.events in share update exclusive mode")
@@ -195,6 +200,7 @@ async def test_a_server_that_stops_answering_is_given_up_within_the_bound(
     assert (await ledger.writer.change([A], deposit(A), cause())).states[A].deposits >= 2
 
 
+@covers("INV-28", "FM:F-024")
 async def test_kill_minus_nine_of_the_server_under_load_loses_nothing_acknowledged(
     private_postgres: EmbeddedPostgres, postgres_programs: Path | None
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from psycopg import errors
 
 from gateway.adapters.embedded import EmbeddedPostgres
+from tests.kit.covers import covers
 
 TABLES = ("events", "order_ref", "inbox", "inbox_result", "snapshots")
 ROLES = ("ledger_app", "ledger_proj", "ledger_seal", "ledger_audit", "ledger_backup")
@@ -74,6 +75,7 @@ def attempt(url: str, role: str | None, statement: str) -> type[Exception] | Non
     return None
 
 
+@covers("INV-24", "SEC:S-20", "SEC:S-46")
 @pytest.mark.parametrize("role", ROLES)
 def test_no_role_may_change_what_is_recorded(filled: str, role: str) -> None:
     met = {
@@ -84,12 +86,14 @@ def test_no_role_may_change_what_is_recorded(filled: str, role: str) -> None:
     assert set(met.values()) == {errors.InsufficientPrivilege}
 
 
+@covers("SEC:S-46", "SEC:S-19")
 @pytest.mark.parametrize("role", ROLES)
 def test_each_role_reads_what_it_needs_and_no_more(filled: str, role: str) -> None:
     may = {table for table in TABLES if attempt(filled, role, f"select * from ledger.{table}") is None}
     assert may == set(MAY_SELECT[role])
 
 
+@covers("SEC:S-46")
 @pytest.mark.parametrize("role", ROLES)
 def test_only_the_application_inserts(filled: str, role: str) -> None:
     may = {
@@ -100,6 +104,7 @@ def test_only_the_application_inserts(filled: str, role: str) -> None:
     assert may == (set(TABLES) if role == "ledger_app" else set())
 
 
+@covers("INV-24", "SEC:S-46")
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(
     "statement",
@@ -116,6 +121,7 @@ def test_no_role_defines_anything(filled: str, role: str, statement: str) -> Non
     assert attempt(filled, role, statement) is errors.InsufficientPrivilege
 
 
+@covers("INV-24")
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("verb", ["update", "delete", "truncate"])
 def test_the_triggers_refuse_even_the_owner(filled: str, table: str, verb: str) -> None:
@@ -127,6 +133,7 @@ def test_the_triggers_refuse_even_the_owner(filled: str, table: str, verb: str) 
     )
 
 
+@covers("FM:F-031", "FC:G-08")
 @pytest.mark.parametrize(
     ("position", "met"),
     [

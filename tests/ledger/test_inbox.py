@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import psycopg
@@ -65,3 +66,12 @@ async def test_only_what_was_said_last_of_a_message_keeps_it_aside(ledger: Ledge
     assert await ledger.dead_letters.asked_for() == []
     assert await ledger.dead_letters.redrive() == [second]
     assert await ledger.dead_letters.count() == 0
+
+
+async def test_what_two_processes_say_of_a_message_at_once_does_not_fail_either(ledger: Ledger) -> None:
+    inbox_id = await ledger.inbox.keep("webhook", b"?", RECEIVED_AT)
+    await asyncio.gather(*(ledger.inbox.settle(inbox_id, "unparsed") for _ in range(8)))
+    assert len(await ledger.dead_letters.listed()) == 1
+    asked = await asyncio.gather(*(ledger.dead_letters.redrive() for _ in range(8)))
+    assert sum(map(len, asked)) == 1
+    assert [message.inbox_id for message in await ledger.dead_letters.asked_for()] == [inbox_id]

@@ -10,9 +10,11 @@ import pytest
 from gateway.ledger.decision import Decision, States
 from gateway.ledger.leases import LOCK_CLASS, LeaseLost, fence, lease_stream
 from gateway.ledger.ledger import Ledger
+from tests.kit.covers import covers
 from tests.ledger.accounts import CATALOG, cause, deposit
 
 
+@covers("INV-22")
 async def test_a_lease_is_held_by_one_and_passes_on_with_a_higher_epoch(
     ledger: Ledger, database: str
 ) -> None:
@@ -32,6 +34,7 @@ async def test_a_lease_is_held_by_one_and_passes_on_with_a_higher_epoch(
         await waiting.__aexit__(None, None, None)
 
 
+@covers("INV-22", "FM:F-150")
 async def test_who_lost_the_lease_is_told_and_fenced(ledger: Ledger, database: str) -> None:
     stream = lease_stream("releaser")
 

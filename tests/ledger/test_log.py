@@ -12,6 +12,7 @@ import pytest
 
 from gateway.ledger.envelope import Recorded, StreamPoisoned, Undecodable
 from gateway.ledger.ledger import Ledger
+from tests.kit.covers import covers
 from tests.ledger.accounts import CATALOG, Account, cause, close, deposit, note, open_account, switch
 from tests.ledger.waiting import until
 
@@ -170,6 +171,7 @@ async def test_a_poisoned_safety_stream_hides_nothing_from_whoever_asks_the_desk
         list(ledger.desk.live("switch-"))
 
 
+@covers("FC:G-04", "FM:F-124")
 async def test_an_older_shape_is_brought_up_to_date_when_it_is_read(ledger: Ledger, database: str) -> None:
     await ledger.writer.change([], open_account(A), cause(), new=[A])
     write_unreadable(database, A, "account.deposited.v1", b'{"cents": "12.5"}')

@@ -10,6 +10,7 @@ import psycopg
 
 from gateway.ledger.envelope import Recorded
 from gateway.ledger.ledger import Ledger
+from tests.kit.covers import covers
 from tests.ledger.accounts import CATALOG, cause, open_account
 from tests.ledger.waiting import until
 
@@ -32,6 +33,7 @@ async def hammers(processes: int, url: str, work: str, count: int) -> list[int]:
     return [int(output) for output, _ in outputs]
 
 
+@covers("FC:G-05", "FM:F-128", "INV-11")
 async def test_a_tailing_reader_sees_every_event_of_many_processes_once_and_in_order(
     ledger: Ledger, database: str
 ) -> None:
@@ -53,6 +55,7 @@ async def test_a_tailing_reader_sees_every_event_of_many_processes_once_and_in_o
     assert all(a.recorded_at <= b.recorded_at for a, b in pairwise(seen))
 
 
+@covers("FC:G-08", "FM:F-031", "INV-20")
 async def test_two_processes_that_race_to_a_limit_never_both_act_on_a_stale_state(
     ledger: Ledger, database: str
 ) -> None:

@@ -14,6 +14,7 @@ from gateway.ledger.catalog_types import UnknownStream
 from gateway.ledger.decision import Decision, InboxResult, NotAsked, States
 from gateway.ledger.envelope import Uncommitted
 from gateway.ledger.ledger import Ledger
+from tests.kit.covers import covers
 from tests.ledger.accounts import (
     ALICE,
     CATALOG,
@@ -34,6 +35,7 @@ from tests.ledger.accounts import (
 A, B = "account-a", "account-b"
 
 
+@covers("INV-25")
 async def test_what_was_decided_is_recorded_with_its_envelope(ledger: Ledger) -> None:
     why = cause("command-1", causation_position=None, lease_epoch=7)
     change = await ledger.writer.change([A], deposit(A, 5, times=2), why)
@@ -122,6 +124,7 @@ async def test_the_same_command_twice_in_one_batch_is_recorded_once(ledger: Ledg
     assert await ledger.log.head() == 1
 
 
+@covers("FM:F-030")
 async def test_a_command_another_process_recorded_is_echoed_with_the_newest_state(
     ledger: Ledger, database: str
 ) -> None:
@@ -220,6 +223,7 @@ async def test_one_caller_that_gives_up_does_not_disturb_the_others(ledger: Ledg
     assert await ledger.log.head() == (await ledger.load(A))[0].deposits
 
 
+@covers("FM:F-021")
 async def test_a_full_queue_is_unavailable_at_once(database: str) -> None:
     async with Ledger.opened(database, CATALOG, build="test") as ledger:
         ledger.writer._room = 3
@@ -293,6 +297,7 @@ async def test_the_desk_shows_what_other_processes_did_once_it_caught_up(
     assert ledger.desk.state("switch-x").on
 
 
+@covers("FC:G-05", "FM:F-128")
 async def test_positions_are_gapless_after_refusals_and_failures(ledger: Ledger) -> None:
     await ledger.writer.change([A], open_account(A, limit=50), cause())
     await asyncio.gather(

@@ -28,6 +28,7 @@ from gateway.projections.projection import Key
 from gateway.projections.rebuild import URL_VARIABLE, rebuild
 from gateway.projections.standing import Condition
 from gateway.projections.verify import verify_projections
+from tests.kit.covers import covers
 from tests.projections.tally import (
     CATALOG,
     LABELS,
@@ -86,6 +87,7 @@ async def test_waiting_for_what_does_not_come_says_how_far_it_got(database: str)
         assert behind.value.facts == {"position": position, "wanted": position + 1}
 
 
+@covers("FM:F-122")
 async def test_a_projection_that_fails_is_parked_and_goes_on_when_it_can_while_others_never_stop(
     database: str,
 ) -> None:
@@ -169,6 +171,7 @@ async def test_a_table_that_was_dropped_parks_its_projection_until_it_is_rebuilt
         assert table(database, "labels") == {"red": (Decimal(2), 2, end)}
 
 
+@covers("FM:F-123", "SEC:S-78")
 async def test_an_event_of_an_unknown_shape_stops_those_who_hear_it_and_is_never_skipped(
     database: str,
 ) -> None:
@@ -210,6 +213,7 @@ async def test_two_followers_of_the_same_tables_count_nothing_twice(database: st
         assert all(proof.equal for proof in await verify_projections(database, one.log, BOTH))
 
 
+@covers("INV-10")
 async def test_lost_connections_lose_nothing_and_the_checkpoint_only_grows(database: str) -> None:
     async with opened(database) as ledger, following(database, ledger) as engine:
         seen = []
@@ -229,6 +233,7 @@ async def test_lost_connections_lose_nothing_and_the_checkpoint_only_grows(datab
         assert table(database, "labels") == {"red": (Decimal(1600), 1600, 1600)}
 
 
+@covers("FC:G-02", "FM:F-120", "INV-10")
 async def test_a_follower_killed_at_any_moment_resumes_exactly(database: str) -> None:
     async with opened(database) as ledger:
         async with following(database, ledger):

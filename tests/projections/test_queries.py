@@ -37,6 +37,7 @@ from gateway.projections.queries.positions import account_holdings, holdings_as_
 from gateway.projections.rebuild import rebuild
 from gateway.projections.snapshot import ReadTables
 from gateway.projections.verify import verify_projections
+from tests.kit.covers import covers
 from tests.projections.desk import OPENING, Desk, random_desk, record
 
 
@@ -57,6 +58,7 @@ async def house(url: str, desk: Desk) -> AsyncIterator[tuple[Ledger, ReadTables,
             await engine.stop()
 
 
+@covers("INV-09")
 async def test_the_tables_of_any_history_equal_the_log_followed_and_rebuilt(database: str) -> None:
     async with house(database, random_desk(7, 400)) as (ledger, _, end):
         followed = await verify_projections(database, ledger.log, PROJECTIONS)
@@ -95,6 +97,7 @@ async def test_an_order_as_of_a_position_is_what_was_known_then(database: str) -
     assert (now.cum_qty, now.order) == (Decimal(40), desk.orders["o1"])
 
 
+@covers("SEC:S-22")
 async def test_pending_orders_are_filtered_sorted_counted_and_paged(database: str) -> None:
     desk = Desk()
     for number, symbol, strategy in ((1, "MSFT", "alpha"), (2, "AAPL", "beta"), (3, "AAPL", "alpha")):
@@ -235,6 +238,7 @@ async def test_breaks_are_listed_while_open_and_kept_when_resolved(database: str
         assert await breaks(snapshot, symbol="MSFT") == []
 
 
+@covers("FC:G-03")
 async def test_one_snapshot_sees_one_table_through_a_swap(database: str) -> None:
     desk = Desk()
     desk.submit("o1")

@@ -20,6 +20,7 @@ from gateway.projections.projection import Key
 from gateway.projections.rebuild import RebuildRefused, RebuildUnproven, rebuild
 from gateway.projections.standing import Condition
 from gateway.projections.verify import verify_projections
+from tests.kit.covers import covers
 from tests.projections.tally import (
     LABELS,
     TALLIES,
@@ -37,6 +38,7 @@ BOTH = (TALLIES, LABELS)
 CHILDREN = (sys.executable, "-m", "tests.projections.children", "rebuild")
 
 
+@covers("FC:G-03", "INV-09")
 async def test_a_rebuilt_table_equals_the_one_that_was_followed(database: str) -> None:
     async with opened(database) as ledger, following(database, ledger) as engine:
         for number in range(30):
@@ -51,6 +53,7 @@ async def test_a_rebuilt_table_equals_the_one_that_was_followed(database: str) -
         assert {proof.table_name for proof in proofs} == {"tallies_v1_2", "labels_v1_2"}
 
 
+@covers("FC:G-03", "FM:F-125")
 async def test_a_rebuild_during_live_traffic_loses_and_doubles_nothing(database: str) -> None:
     async with opened(database) as ledger, following(database, ledger) as engine:
         await record(ledger, *[("1", "red")] * 3000)
@@ -141,6 +144,7 @@ async def test_an_older_build_leaves_a_newer_table_alone(database: str) -> None:
             assert table(database, "tallies") == {"tally-a": (Decimal(1), 1, 1)}
 
 
+@covers("FC:G-03")
 async def test_a_table_that_does_not_hold_what_was_folded_is_not_swapped_in(database: str) -> None:
     narrow = Table(
         "labels",

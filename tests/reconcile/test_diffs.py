@@ -21,6 +21,7 @@ from gateway.reconcile.order_diff import (
 from gateway.reconcile.position_diff import differences
 from gateway.reconcile.suspicion import Suspect, Verdicts, second_look
 from tests.aggregates.desk import CID, Desk, at, broker_order, d, ticket, trade
+from tests.kit.covers import covers
 
 AAPL, MSFT = Symbol("AAPL"), Symbol("MSFT")
 TOLERANCE = timedelta(minutes=5)
@@ -59,8 +60,8 @@ def test_equal_holdings_are_no_difference_however_they_are_written() -> None:
     assert differences({AAPL: d("10.0"), MSFT: d(0)}, [held(AAPL, "10")]) == []
 
 
+@covers("FC:E-12")
 def test_dust_is_a_difference() -> None:
-    """FC:E-12"""
     (found,) = differences({AAPL: d("0.333333333")}, [held(AAPL, "0.333333334")])
     assert found.gap == "0.000000001"
 
@@ -68,8 +69,8 @@ def test_dust_is_a_difference() -> None:
 # --- a second look -----------------------------------------------------------------------------------------
 
 
+@covers("FC:E-07", "FM:F-112")
 def test_a_difference_counts_when_it_is_there_again_after_the_tolerance() -> None:
-    """FC:E-07 FC:F-112"""
     found = holding("0", "50")
     first = look({}, [found], 0)
     assert (first.confirmed, first.suspects[found.subject].since) == ((), at(0))
@@ -120,8 +121,8 @@ def test_of_two_copies_the_newer_one_counts_and_without_times_the_one_with_more_
     assert merge([more], [less])[CID] == merge([less], [more])[CID] == more
 
 
+@covers("FC:D-08")
 def test_a_live_order_the_lists_leave_out_is_asked_for() -> None:
-    """FC:D-08"""
     other = ClientOrderId("other")
     assert not_listed([CID, other], merge([broker_order()])) == [other]
 
@@ -147,8 +148,8 @@ def test_an_order_the_broker_does_not_know_is_named_with_what_we_think_of_it() -
     assert (found.kind, found.broker_value, found.client_order_id) == ("order_missing", "not found", CID)
 
 
+@covers("FC:D-07")
 def test_a_copy_with_less_than_is_booked_is_outweighed_and_an_equal_one_is_not() -> None:
-    """FC:D-07"""
     order = Desk().submit().hears(trade("e1", 40, 10, 1, 40)).now
     assert is_outweighed(order, broker_order("new"))
     assert is_outweighed(order, broker_order("partially_filled", filled_qty=d(39)))

@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.settings import ConfigurationErrors, Settings, load_settings
+from tests.kit.covers import covers
 
 KEY = "k" * 32
 
@@ -110,6 +111,7 @@ def test_what_cannot_be_used_is_named_with_its_value(variable: str, text: str, s
     assert only_problem(**{variable: text}) == f'{variable}="{text}" {says}'
 
 
+@covers("SEC:S-08")
 def test_all_problems_are_said_at_once() -> None:
     found = problems(DRY_RUN="maybe", HTTP_PORT="x", ALPACA_BASE_URL="https://api.alpaca.markets")
     assert [problem.split("=")[0] for problem in found] == ["DRY_RUN", "HTTP_PORT", "ALPACA_PAPER"]
@@ -121,6 +123,7 @@ def test_a_rule_about_a_variable_that_could_not_be_read_stays_silent() -> None:
     )
 
 
+@covers("SEC:S-08")
 @pytest.mark.parametrize("variable", ["JWT_HS256_SECRET", "DATABASE_URL", "REDIS_URL"])
 def test_the_value_of_a_secret_is_never_shown(variable: str) -> None:
     with pytest.raises(ConfigurationErrors) as caught:
@@ -235,6 +238,7 @@ def test_a_complete_desk_starts() -> None:
     assert settings.jwt_algorithm == "RS256"
 
 
+@covers("SEC:S-07", "SEC:S-08", "SEC:S-09")
 @pytest.mark.parametrize(
     ("environ", "says"),
     [
