@@ -100,8 +100,9 @@ class Receive:
         after, waiting = 0, 0
         while page := await self.ledger.dead_letters.listed(after=after, limit=PAGE):
             after = page[-1].inbox_id
-            waiting += _waiting(await self._drive([message for message in page if self._is_readable(message)]))
-        self._reread = True
+            readable = [message for message in page if self._is_readable(message)]
+            waiting += _waiting(await self._drive(readable))
+        self._reread = not waiting
 
     def _is_readable(self, message: Message) -> bool:
         try:

@@ -150,10 +150,13 @@ async def test_a_build_that_can_read_it_records_at_its_start_what_an_earlier_one
 async def test_what_could_be_read_but_not_asked_about_at_the_start_is_tried_again(house: House) -> None:
     """Only the broker knows whose fact it is, and it does not answer at first."""
     receive = house.gateway.receive
-    order = {"broker_order_id": str(uuid4()), "client_order_id": "theirs", "symbol": "AAPL", "side": "buy"}
+    theirs = str(uuid4())
+    told = {"activity_type": "FILL", "type": "fill", "id": "20261120::x-1", "order_id": theirs}
+    trade = {"symbol": "AAPL", "side": "buy", "qty": "10", "price": "90", "cum_qty": "10"}
     newer, receive.interpret = receive.interpret, an_older_build(receive.interpret)
-    await deliver(house, fill(order | {"qty": "10"}, execution_id="x-1", qty="10", price="90", total="10"))
-    path = f"/v2/orders/{order['broker_order_id']}"
+    at = house.gateway.clock.now().isoformat()
+    await deliver(house, told | trade | {"transaction_time": at})
+    path = f"/v2/orders/{theirs}"
     fault = house.exchange.arm("http.status", match={"path": path}, status=503, body="", times=-1)
     receive.interpret, receive._reread = newer, False  # as at the start of a newer build
     await receive.drive_pending()
