@@ -1,4 +1,4 @@
-"""Write the generated pages: metrics, gates, events and the API, each from the code that means them.
+"""Write the generated pages: metrics, gates, events, the API and more, each from the code that means them.
 
 python docs/generate.py           writes the pages
 """
@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from runpy import run_path
 from typing import Any, Final
 
 from fastapi.routing import APIRoute
@@ -127,12 +128,25 @@ def openapi() -> str:
     return json.dumps(document(__version__), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
+def acceptance() -> str:
+    """What must hold whatever goes wrong, each with the tests that show it."""
+    rows = run_path(str(HERE.parent / "tests" / "kit" / "covers.py"))["page"]()
+    about = (
+        "Tests name the rows they show with `@covers`; a row with neither a test nor a reason fails one."
+        " `contract/gates.a_test` is `test_a_test` in `tests/contract/test_gates.py`. In the fault matrix"
+        " S0 to S10 are the steps of a submission, W those of a fact, C of a cancel, R of a reconciliation,"
+        " P of a rebuild, L of a lease and M of the seal."
+    )
+    return f"# What must hold whatever goes wrong\n\n{NOTE}\n\n{about}\n\n{rows}\n"
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "metrics.md": metrics,
     "gates.md": gates,
     "events.md": events,
     "faults.md": faults,
     "settings.md": settings_table,
+    "acceptance.md": acceptance,
     "openapi.json": openapi,
 }
 

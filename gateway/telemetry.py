@@ -181,6 +181,10 @@ class Metrics:
         )
         self.open_breaks = self._gauge(f"{_P}open_breaks", "Open breaks.", "kind")
         self.orphans_open = self._gauge(f"{_P}orphans_open", "Orphans nobody has resolved.")
+        self.inferred_executions = self._gauge(
+            f"{_P}inferred_executions",
+            "Executions booked from a running total that no real one has replaced.",
+        )
 
     def _access(self) -> None:
         self.auth_checks = self._counter(

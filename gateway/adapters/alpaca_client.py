@@ -17,7 +17,7 @@ from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.trading.client import TradingClient
 from requests import Session
 
-from gateway.adapters.alpaca_json import read_json
+from gateway.adapters.alpaca_json import read_json, storable
 
 SDK_SERIES: Final = "0.44."
 _BODY_LIMIT: Final = 8 * 1024 * 1024
@@ -53,7 +53,9 @@ class Reply:
     def error(self) -> Mapping[str, Any] | None:
         """The error object of a refusal when it is one: JSON with a message."""
         body = self.json()
-        return body if isinstance(body, dict) and isinstance(body.get("message"), str) else None
+        if not isinstance(body, dict) or not isinstance(body.get("message"), str):
+            return None
+        return {name: storable(value) if isinstance(value, str) else value for name, value in body.items()}
 
     def is_absence(self) -> bool:
         """A well-formed "not found", as opposed to a 404 of something in between."""

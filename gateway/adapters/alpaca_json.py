@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
+
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 def read_json(text: bytes | str) -> Any:
@@ -17,3 +20,8 @@ def read_json(text: bytes | str) -> Any:
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number")
+
+
+def storable(text: str) -> str:
+    """Text as it came, but for the characters that neither UTF-8 nor Postgres has room for."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -12,6 +12,7 @@ import requests
 import urllib3
 
 from gateway.adapters.alpaca_client import Reply, ReplyTooLong
+from gateway.adapters.alpaca_json import storable
 from gateway.adapters.alpaca_reports import Unparsable, parse_order
 from gateway.aggregates.vocabulary import ClientOrderId, OrderId, Ticket
 from gateway.ports import (
@@ -49,6 +50,9 @@ class Attempt:
 
 Row = Callable[[Attempt, Reply], SubmitOutcome | None]
 
+_KEPT: Final = 1_000
+"""Bytes of an answer that cannot be read, for whoever has to understand it."""
+
 
 def unanswered(error: Exception) -> SubmitOutcome:
     """Not sent when it is proved that no byte was written; in every other case nothing is known."""
@@ -66,7 +70,7 @@ def accepted(attempt: Attempt, reply: Reply) -> SubmitOutcome | None:
     try:
         order = parse_order(reply.json())
     except Unparsable as error:
-        return Unknown(reason=f"the broker's answer cannot be read: {error}")
+        return Unknown(reason=f"the broker's answer cannot be read: {error}; it began {reply.body[:_KEPT]!r}")
     asked = (attempt.client_order_id, attempt.ticket.symbol, attempt.ticket.side)
     if (order.client_order_id, order.symbol, order.side) != asked:
         _log.error("the broker answered with another order: %s", order.order_id)
@@ -110,7 +114,7 @@ def _related_order(error: Mapping[str, Any]) -> OrderId | None:
     """The order of ours that stands in this one's way, where the refusal names one."""
     others = error.get("related_orders")
     named = error.get("existing_order_id") or (others[0] if isinstance(others, list) and others else None)
-    return OrderId(named) if isinstance(named, str) else None
+    return OrderId(storable(named)) if isinstance(named, str) else None
 
 
 def too_fast(attempt: Attempt, reply: Reply) -> SubmitOutcome | None:

@@ -6,14 +6,13 @@ be read at all raises Unparsable and nothing else.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from gateway.adapters.alpaca_json import read_json
+from gateway.adapters.alpaca_json import read_json, storable
 from gateway.aggregates.exact import canonical
 from gateway.aggregates.reports import (
     AccountActivity,
@@ -76,7 +75,6 @@ LONGEST_NAME: Final = 128
 """Characters of an id or a symbol; Alpaca's client order ids may have as many."""
 MOST_DIGITS: Final = 40
 """Digits of a number: far more than any price has, far fewer than exact arithmetic can carry."""
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 class Unparsable(ValueError):
@@ -166,11 +164,19 @@ def parse_account_activity(raw: Any) -> AccountActivity:
         qty=read_number(raw, "qty"),
         price=read_number(raw, "price"),
         per_share=read_number(raw, "per_share_amount"),
-        net_amount=read_number(raw, "net_amount"),
+        net_amount=_amount(raw),
         status=_text(raw.get("status")),
         group_id=_text(raw.get("group_id")),
         description=_text(raw.get("description")),
     )
+
+
+def _amount(raw: Raw) -> Decimal | None:
+    """Money that is not told as a number, by whatever word, is not known yet; it keeps no split from us."""
+    try:
+        return read_number(raw, "net_amount")
+    except Unparsable:
+        return None
 
 
 def parse_order(raw: Any) -> BrokerOrder:
@@ -296,8 +302,7 @@ def _present(raw: Raw) -> Raw:
 
 
 def _text(value: Any) -> str | None:
-    """Text as it came, but for the characters that neither UTF-8 nor Postgres has room for."""
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) and value else None
+    return storable(value) if isinstance(value, str) and value else None
 
 
 T = TypeVar("T")

@@ -32,7 +32,8 @@ def evolve(known: ActivityRecorded | None, event: ActivityRecorded) -> ActivityR
 def split_terms(occasion: Sequence[AccountActivity], held: Decimal) -> SplitTerms | None:
     """The ratio of a split, from what it did to the shares `held` before it; None for anything else.
 
-    It is told as the old shares out and the new ones in, or as what was added to the old ones.
+    It is told as the old shares out and the new ones in, or as what was added to the old ones. Where the new
+    ones are held already, somebody has accepted the broker's holding before the split was listed.
     """
     moved = [activity.qty for activity in occasion if activity.qty]
     if not held or not moved or any(activity.kind != SPLIT for activity in occasion):
@@ -40,7 +41,7 @@ def split_terms(occasion: Sequence[AccountActivity], held: Decimal) -> SplitTerm
     out = [qty for qty in moved if len(moved) > 1 and qty * held < 0]
     old = total(out).copy_negate() if out else held
     new = plus(old, total(moved))
-    if new * old <= 0 or new == old:
+    if new * old <= 0 or new == old or (out and new == held):
         return None
     first = occasion[0]
     return SplitTerms(activity_id=first.activity_id, at=first.at, old=abs(old), new=abs(new))

@@ -239,7 +239,9 @@ def mint(
     signing_key: str | bytes,
     kind: ActorKind = ActorKind.USER,
 ) -> str:
-    """A token this gateway accepts. Raises ValueError for a life above 24 hours or an unknown role."""
+    """A token this gateway accepts. Raises ValueError for a life above 24 hours, an unknown role, nobody."""
+    if not sub:
+        raise ValueError("a token needs a subject: who it is for")
     if not timedelta() < life <= LONGEST_LIFE:
         raise ValueError("a token lives at most 24 hours")
     if role is not None and role not in ROLES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Final, NoReturn
 import httpx2
 import typer
 from psycopg import OperationalError
+from psycopg.errors import UndefinedTable
 from rich.console import Console
 from rich.text import Text
 
@@ -32,6 +34,7 @@ class CommandFailed(Exception):
 @contextmanager
 def explained() -> Iterator[Console]:
     """A console to print on; what the command raises becomes words on standard error and its exit status."""
+    logging.getLogger().addHandler(logging.NullHandler())  # the words below say it; a server has its own
     try:
         yield Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
     except KeyboardInterrupt:
@@ -43,8 +46,14 @@ def explained() -> Iterator[Console]:
     except (LedgerUnavailable, OperationalError) as error:
         _end(
             LEDGER_UNREACHABLE,
-            f"the ledger cannot be reached: {str(error).strip()}",
+            f"the ledger cannot be reached: {_root(error)}",
             "Is Postgres up, and does DATABASE_URL name it? While `gateway run` runs, leave it unset.",
+        )
+    except UndefinedTable:
+        _end(
+            LEDGER_UNREACHABLE,
+            "there is no ledger in this database",
+            "Does DATABASE_URL name the right one? A new one is made by `gateway migrate`.",
         )
     except Refusal as refusal:
         _end(FAILED, refusal.text)
@@ -59,6 +68,11 @@ def explained() -> Iterator[Console]:
         PermissionError,
     ) as error:
         _end(FAILED, str(error))
+
+
+def _root(error: Exception) -> str:
+    """What the database itself said, which callers over HTTP are not told."""
+    return str(error.__cause__ if isinstance(error.__cause__, OperationalError) else error).strip()
 
 
 def _end(status: int, *lines: str) -> NoReturn:

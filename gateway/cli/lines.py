@@ -22,7 +22,7 @@ def line_of(recorded: Recorded) -> Text:
     kind = recorded.name.partition(".")[0]
     line = Text(f"{recorded.position:>8}  ", style="dim")
     line.append(f"{recorded.recorded_at:%H:%M:%S.%f}"[:-3] + "  ", style="dim")
-    line.append(f"{recorded.name:<{_TOPIC_WIDTH}}", style=_COLORS.get(kind, "magenta"))
+    line.append(f"{recorded.name:<{_TOPIC_WIDTH}} ", style=_COLORS.get(kind, "magenta"))
     line.append(f"{recorded.stream:<{_STREAM_WIDTH}} ", style="bold")
     line.append(facts_of(recorded))
     return line.append(f"  by {recorded.actor.sub}", style="dim")
@@ -35,7 +35,8 @@ def facts_of(recorded: Recorded) -> str:
 
 
 def _facts(body: Any) -> Iterator[str]:
-    for name, value in body.items():
+    """Its own words first: why an order was refused goes before what was asked for."""
+    for name, value in sorted(body.items(), key=lambda fact: isinstance(fact[1], dict)):
         if name in _TOLD_ELSEWHERE or value is None or value in ([], {}):
             continue
         if isinstance(value, dict):

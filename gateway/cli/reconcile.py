@@ -50,6 +50,11 @@ def _run(url: str, token: str, *, shadow: bool) -> dict[str, Any]:
             f"no gateway answers at {url} ({error}); start one with `gateway run`, or name it with --url"
         ) from error
     body: dict[str, Any] = answer.json()
+    if answer.status_code == 401:
+        raise CommandFailed(
+            f"the gateway at {url} does not know the key of this installation: {body.get('detail')}\n"
+            "Call this from the folder of its `gateway run`, or bring an admin's token with --token."
+        )
     if answer.status_code >= 400:
         raise CommandFailed(f"the gateway answered {answer.status_code}: {body.get('detail')}")
     return body

@@ -13,7 +13,7 @@ from rich.console import Console
 from gateway.cli.endings import CommandFailed
 from gateway.cli.issuer import published
 from gateway.cli.stage import Stage, is_free
-from gateway.cli.surroundings import announced, home_of
+from gateway.cli.surroundings import announced, home_of, occupied
 from gateway.cli.tokens import mint_token
 from gateway.settings import Settings, load_settings
 
@@ -33,8 +33,8 @@ def run(console: Console, environ: Mapping[str, str], *, source: str, speed: int
         )
     given = {name: value for name, value in environ.items() if _is_ours(name) and value.strip()}
     home = home_of(environ)
-    console.print("starting …", style="dim")
-    with _second_factor(settings, home) as factor:
+    with occupied(home), _second_factor(settings, home) as factor:
+        console.print("starting …", style="dim")
         stage = Stage(
             home=home.resolve(),
             given={**given, **factor},

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from gateway.aggregates.refusals import LedgerUnavailable
+from gateway.cli.endings import CommandFailed
 from gateway.ledger import migrate as migrations
 from gateway.main import lifecycle
 from gateway.settings import ConfigurationErrors, Settings
@@ -21,7 +23,18 @@ def serve(settings: Settings) -> None:
 
 
 def migrate(settings: Settings, console: Console) -> None:
-    """Bring the database to this build's schema, with the login that owns it."""
+    """Bring the database to this build's schema, with the login that owns it.
+
+    Raises LedgerUnavailable when it does not answer, CommandFailed when it does not obey.
+    """
     owner = settings.database_owner_url or settings.database_url
-    migrations.upgrade(owner.get_secret_value())
+    try:
+        migrations.upgrade(owner.get_secret_value())
+    except OperationalError as error:
+        raise LedgerUnavailable(str(error.orig).strip()) from error
+    except DBAPIError as error:
+        raise CommandFailed(
+            f"nothing was migrated: {str(error.orig).strip()}\n"
+            "DATABASE_OWNER_URL has to name a login that owns the database."
+        ) from error
     console.print(f"the database is at migration {migrations.newest()}")

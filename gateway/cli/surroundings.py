@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -9,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from gateway.cli.endings import CommandFailed
 from gateway.settings import Settings, load_settings
 
 _NOTICE: Final = "running.json"
+_LOCK: Final = "running.lock"
 
 
 def surroundings() -> Settings:
@@ -27,6 +30,24 @@ def variables() -> dict[str, str]:
 
 def home_of(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("GATEWAY_HOME", "").strip() or Settings.model_fields["gateway_home"].default)
+
+
+@contextmanager
+def occupied(home: Path) -> Iterator[None]:
+    """One desk in one folder: two would share its servers, and the first to end would stop them for both.
+
+    The kernel lets go of it however we end. Raises CommandFailed.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandFailed(
+                f"another `gateway run` keeps its desk in {home.resolve()}; stop that one, "
+                "or start this one elsewhere: GATEWAY_HOME=.gateway-2 HTTP_PORT=8003 gateway run"
+            ) from None
+        yield
 
 
 @contextmanager

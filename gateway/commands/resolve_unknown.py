@@ -71,7 +71,7 @@ class ResolveUnknown:
     def _is_unknown(self, order: Order, now: datetime) -> bool:
         if not order.is_unconfirmed or order.client_order_id in self.in_flight():
             return False
-        if order.status is OrdStatus.SUBMITTED_UNCONFIRMED:
+        if order.phase is OrdStatus.SUBMITTED_UNCONFIRMED:  # a cancel wanted meanwhile is what is shown
             return True
         return now - order.attempted_at > 2 * self.broker_deadline
 
@@ -82,7 +82,7 @@ class ResolveUnknown:
     async def _look_up(self, order: Order, case: _Case) -> None:
         cid = order.client_order_id
         correlation_id = f"resolve:{cid}"
-        if order.status is not OrdStatus.SUBMITTED_UNCONFIRMED:
+        if order.phase is not OrdStatus.SUBMITTED_UNCONFIRMED:
             reason = "no outcome was recorded; the process ended between intent and outcome"
             order = (await self.outcome.unknown(order, reason, correlation_id)).order
         lookup = await self.broker.order_by_client_id(cid)

@@ -60,10 +60,10 @@ class WatchSlowed:
         if order is None or order.attempt != watched.attempt or not order.status.is_closed_unsent:
             return True
         lookup = await self.broker.order_by_client_id(client_order_id)
+        if isinstance(lookup, Found):
+            _log.error('taken after "slow down"', client_order_id=client_order_id)
+            report = status_report(lookup.order, ReportSource.LOOKUP)
+            await self.record_report(report, correlation_id=f"slowed:{client_order_id}")
+            return True
         watched.looks += 1
-        if not isinstance(lookup, Found):
-            return watched.looks == len(LOOK_AT)
-        _log.error('taken after "slow down"', client_order_id=client_order_id)
-        report = status_report(lookup.order, ReportSource.LOOKUP)
-        await self.record_report(report, correlation_id=f"slowed:{client_order_id}")
-        return True
+        return watched.looks == len(LOOK_AT)

@@ -62,7 +62,7 @@ def _order_id_made_known(event: order.OrderEvent) -> str | None:
 ORDERS: Final = StreamKind(
     prefix="order-",
     state=Order,
-    state_version=2,
+    state_version=3,
     evolve=evolve_order,
     live=_is_live_order,
     refs=_order_id_made_known,

@@ -17,6 +17,7 @@ from gateway.api.valuation import total_unrealized, valued
 from gateway.commands.safety_view import RECON_GATE
 from gateway.main.composition import Gateway
 from gateway.ports import Quote
+from gateway.projections.queries.orders import count_inferred
 from gateway.projections.queries.positions import Holding, account_holdings
 
 PRICES_EVERY_SECONDS: Final = 10.0
@@ -63,6 +64,7 @@ class Gauges:
         metrics = self.gateway.metrics
         async with self.gateway.read.snapshot() as snapshot:
             holdings = await account_holdings(snapshot)
+            metrics.inferred_executions.set(await count_inferred(snapshot))
         shown = {metrics.symbol(held.symbol): Decimal(0) for held in holdings.open}
         for held in holdings.open:
             shown[metrics.symbol(held.symbol)] += held.qty

@@ -41,6 +41,16 @@ class Comparison:
             self.missing or self.unexpected or self.different
         )
 
+    def __str__(self) -> str:
+        """For whoever has to look at the rows."""
+        sorts = {"missing": self.missing, "unexpected": self.unexpected, "different": self.different}
+        found = [f"{sort}: {', '.join(map(_words, keys))}" for sort, keys in sorts.items() if keys]
+        return f"{self.name} at position {self.position}, rows " + "; ".join(found)
+
+
+def _words(key: Key) -> str:
+    return " ".join(map(str, key))
+
 
 @dataclass(slots=True)
 class _Side:

@@ -69,7 +69,7 @@ FILLS: Final = Table(
     Column("px", Numeric, nullable=False),
     Column("transact_time", _INSTANT, nullable=False, index=True),
     Column("trade_date", Date, nullable=False),
-    Column("provisional", Boolean, nullable=False),
+    Column("provisional", Boolean, nullable=False, index=True),
     Column("counts", Boolean, nullable=False),
     Column("account_realized", Numeric, nullable=False),
     Column("strategy_realized", Numeric, nullable=False),

@@ -111,11 +111,9 @@ class Reconciler:
             pause = FIRST_RETRY if await self._passed() else min(pause * 2, self.interval)
 
     async def when_asked(self) -> None:
-        """Pass for whoever asks in this process; a pass that was under way then may have looked too early."""
+        """Pass for whoever asks in this process."""
         while True:
             await self._wanted.wait()
-            if self._running is not None:
-                await asyncio.wait([self._running])
             await self._until_passed()
             while self.one_pass.judge.is_undecided:
                 await self._wait(self._soon)
@@ -127,13 +125,18 @@ class Reconciler:
         return min(self.interval, max(self.tolerance, FIRST_RETRY))
 
     async def _until_passed(self) -> None:
+        """A pass that begins now; one that is under way may have looked too early for whoever asks."""
         pause = FIRST_RETRY
-        while not await self._passed():
+        while True:
+            if self._running is not None:
+                await asyncio.wait([self._running])
+            self._wanted.clear()
+            if await self._passed():
+                return
             await self._wait(pause)
             pause = min(pause * 2, self.interval)
 
     async def _passed(self) -> bool:
-        self._wanted.clear()
         try:
             await self._joined()
         except (BrokerUnreadable, LedgerUnavailable) as error:

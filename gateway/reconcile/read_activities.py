@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from gateway.aggregates.activities import SPLIT
 from gateway.aggregates.reports import AccountActivity
 from gateway.commands.record_activity import RecordActivity
 from gateway.ports import Broker
@@ -44,5 +45,12 @@ def _occasions(found: Iterable[AccountActivity]) -> list[list[AccountActivity]]:
     """What belongs together, in the order of the first of each."""
     groups: dict[str, list[AccountActivity]] = {}
     for activity in sorted(found, key=lambda activity: activity.at):
-        groups.setdefault(activity.group_id or activity.activity_id, []).append(activity)
+        groups.setdefault(_occasion(activity), []).append(activity)
     return list(groups.values())
+
+
+def _occasion(activity: AccountActivity) -> str:
+    """The old shares of a split go out and the new ones come in: half of it is no ratio."""
+    if activity.group_id is None and activity.kind == SPLIT:
+        return f"{SPLIT}:{activity.symbol}:{activity.day}"
+    return activity.group_id or activity.activity_id

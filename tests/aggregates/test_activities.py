@@ -67,7 +67,8 @@ def test_a_split_is_told_as_old_shares_out_and_new_ones_in_or_as_what_was_added(
 
 
 @pytest.mark.parametrize(
-    ("told", "held"), [((), "100"), (("100",), "0"), (("-100",), "100"), (("-100", "100"), "100")]
+    ("told", "held"),
+    [((), "100"), (("100",), "0"), (("-100",), "100"), (("-100", "100"), "100"), (("-100", "200"), "200")],
 )
 def test_what_is_no_ratio_is_no_split(told: tuple[str, ...], held: str) -> None:
     assert split_terms(rows(*told), d(held)) is None

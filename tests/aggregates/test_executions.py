@@ -58,7 +58,8 @@ def test_the_same_execution_with_other_terms_is_a_conflict_once_and_the_first_st
 
 @covers("FC:B-03")
 def test_one_fill_under_two_ids_is_one_execution_and_both_ids_lead_to_it() -> None:
-    desk = Desk().submit().accepted().hears(trade("e1", 40, 10, 2, 40), trade("e1-activity", 40, 10, 2, 40))
+    listed = trade("e1-activity", 40, 10, 2, 40, source=ReportSource.ACTIVITY)
+    desk = Desk().submit().accepted().hears(trade("e1", 40, 10, 2, 40), listed)
     assert desk.now.cum_qty == 40
     assert desk.hears(bust("b", "e1-activity", 3)).now.cum_qty == 0
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from gateway.aggregates.order.state import Order
+from gateway.aggregates.reports import ExecutionReport
 from gateway.aggregates.vocabulary import ReportSource
-from tests.aggregates.desk import Desk, broker_order, bust, correct, d, total_only, trade, word
+from tests.aggregates.desk import START, Desk, broker_order, bust, correct, d, total_only, trade, word
 
 E1 = trade("e1", 40, 10, 2, 40)
 LISTED = trade("c1", 40, 12, 2, 40)
@@ -37,6 +38,34 @@ def test_a_correction_of_the_listed_one_is_handed_on() -> None:
 def test_a_bust_of_the_listed_one_is_handed_on() -> None:
     undone = bust("b1", "c1", 4)
     assert held(E1, LISTED, undone, CORRECTION)[0] == held(E1, CORRECTION, undone)[0] == 0
+
+
+def listed(name: str) -> ExecutionReport:
+    """A third of the order, corrected when all of it was executed: the total listed is that of the order."""
+    return trade(name, 33, 12, 2, 100, source=ReportSource.ACTIVITY)
+
+
+LAST = trade("e3", 34, 12, 3, 100)
+
+
+def test_two_corrected_executions_that_are_listed_alike_are_two_executions() -> None:
+    desk = Desk().submit().accepted().hears(LAST, listed("c1"), listed("c2"), listed("c1"), listed("c2"))
+    assert [e.exec_id for e in desk.now.executions.values() if e.qty] == ["e3", "c1", "c2"]
+    assert (desk.now.cum_qty, desk.now.status) == (100, "filled")
+
+
+def test_each_of_them_may_have_another_name_on_the_stream() -> None:
+    told = (trade("x1", 33, 12, 2, 100), trade("x2", 33, 12, 2, 100), trade("x1", 33, 12, 2, 100))
+    assert held(LAST, listed("c1"), listed("c2"), *told)[0] == 100
+
+
+def test_they_replace_what_was_inferred_of_them_though_others_have_taken_their_total() -> None:
+    desk = Desk().submit().accepted().hears(LAST)
+    desk.append(desk.now.infer(d(100), d(12), START, ReportSource.RECONCILIATION))
+    assert (desk.now.cum_qty, "provisional" in desk.now.flags) == (100, True)
+    desk.hears(listed("c1"), listed("c2"))
+    left = [e.qty for e in desk.now.executions.values() if e.provisional]
+    assert (desk.now.cum_qty, left) == (100, [0])
 
 
 def test_after_a_bust_the_real_execution_replaces_the_inferred_one_wherever_it_lies() -> None:

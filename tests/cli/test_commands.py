@@ -10,9 +10,15 @@ import psycopg
 import pytest
 
 from gateway.__main__ import app
+from gateway.aggregates.audit import OrderRefused
+from gateway.aggregates.vocabulary import ClientOrderId
 from gateway.api.tokens import OneKey, TokenRules, principal_from
 from gateway.cli.stage import free_port
+from gateway.ledger.catalog import CATALOG
+from gateway.ledger.envelope import Uncommitted
+from gateway.ledger.ledger import Ledger
 from tests.cli.conftest import Gateway
+from tests.projections.desk import Desk, record
 
 COMMANDS = sorted(
     command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback
@@ -70,6 +76,27 @@ def test_follow_keeps_to_a_topic(gateway: Gateway, history: str) -> None:
     ]
 
 
+def test_follow_tells_why_an_order_was_refused(gateway: Gateway, history: str) -> None:
+    """The reason goes before what was asked for: a line has room for eight facts."""
+
+    async def refuse() -> None:
+        async with Ledger.opened(history, CATALOG, build="test") as ledger:
+            desk = Desk()
+            desk.submit("fat")
+            refused = OrderRefused(
+                client_order_id=ClientOrderId("fat"),
+                ticket=desk.orders["fat"].ticket,
+                gate="fat_finger",
+                code="fat_finger_rejected",
+                detail="quantity 101 exceeds 100",
+            )
+            await record(ledger, [(Uncommitted(stream="audit-2026-11-20", event=refused),)])
+
+    asyncio.run(refuse())
+    told = gateway("follow", "--after", "0", "--topic", "order.refused", "-n", "1", DATABASE_URL=history)
+    assert "detail=quantity 101 exceeds 100" in told.output
+
+
 def test_rebuild_ends_with_the_proof_of_every_table(gateway: Gateway, history: str) -> None:
     told = gateway("rebuild", "orders", "positions", DATABASE_URL=history)
     assert told.exit_code == 0
@@ -101,6 +128,7 @@ def test_verify_finds_a_table_that_was_edited_by_hand(gateway: Gateway, history:
     told = gateway("verify", DATABASE_URL=history)
     assert told.exit_code == 1
     assert "✗" in told.output
+    assert "positions at position 7, rows different: AAPL" in " ".join(told.output.split())
 
 
 def test_a_token_is_accepted_by_a_gateway_of_the_same_installation(gateway: Gateway) -> None:
@@ -124,6 +152,12 @@ def test_a_token_is_accepted_by_a_gateway_of_the_same_installation(gateway: Gate
     )
     principal = asyncio.run(principal_from(told.output.strip(), rules, datetime.now(UTC)))
     assert (principal.sub, principal.strategies) == ("alice", {"alpha", "beta"})
+
+
+def test_a_token_for_nobody_is_not_minted(gateway: Gateway) -> None:
+    told = gateway("token", "--sub", "", "--role", "operator")
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert "who it is for" in told.stderr
 
 
 def test_an_unknown_role_names_those_there_are(gateway: Gateway) -> None:
@@ -151,6 +185,7 @@ def test_without_a_database_reading_ends_with_status_3_and_advice(gateway: Gatew
     arguments = ["first"] if command == "replay" else []
     told = gateway(command, *arguments, DATABASE_URL=nobody())
     assert told.exit_code == 3
+    assert "Connection refused" in told.stderr
     assert "Is Postgres up" in told.stderr
 
 
@@ -179,3 +214,39 @@ def test_migrate_brings_an_empty_database_to_the_newest_schema(gateway: Gateway,
         connection.execute("drop table public.alembic_version")
     assert gateway("migrate", DATABASE_OWNER_URL=database).exit_code == 0
     assert gateway("verify", DATABASE_URL=database).exit_code == 0
+
+
+def test_migrate_without_a_database_ends_with_status_3_and_advice(gateway: Gateway) -> None:
+    told = gateway("migrate", DATABASE_OWNER_URL=nobody())
+    assert told.exit_code == 3
+    assert "Is Postgres up" in told.stderr
+
+
+def test_migrate_with_a_login_that_owns_nothing_says_which_one_it_needs(
+    gateway: Gateway, database: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("drop table public.alembic_version")
+        connection.execute("drop role if exists passer_by")
+        connection.execute("create role passer_by login")
+        connection.execute(f"grant connect on database {connection.info.dbname} to passer_by")
+    try:
+        told = gateway("migrate", DATABASE_OWNER_URL=database.replace("gateway@", "passer_by@", 1))
+    finally:
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute(f"revoke connect on database {connection.info.dbname} from passer_by")
+            connection.execute("drop role passer_by")
+    assert told.exit_code == 1
+    assert "DATABASE_OWNER_URL has to name" in told.stderr
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_a_database_without_a_ledger_is_told_from_one_that_is_away(
+    gateway: Gateway, database: str, command: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("drop schema read cascade")
+        connection.execute("drop schema ledger cascade")
+    told = gateway(command, *(["first"] if command == "replay" else []), DATABASE_URL=database)
+    assert told.exit_code == 3
+    assert "there is no ledger in this database" in told.stderr

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import httpx2
 
 from gateway.cli.stage import free_port, is_free
+from tests.kit.environment import bare
 from tests.kit.terminal import PATIENCE_SECONDS, Terminal, terminal
 
 
@@ -47,7 +48,7 @@ def said(desk: Terminal, *arguments: str) -> str:
     """What a command prints in another shell."""
     done = subprocess.run(
         [sys.executable, "-m", "gateway", *arguments],
-        env={"GATEWAY_HOME": str(desk.folder / "home")},
+        env=bare(GATEWAY_HOME=str(desk.folder / "home")),
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,
@@ -85,6 +86,25 @@ def test_a_port_that_is_taken_is_said_before_anything_starts() -> None:
             assert desk.process.wait(PATIENCE_SECONDS) == 1
             assert f"port {port} is taken" in desk.shown
             assert desk.files_left == []
+
+
+def test_a_second_desk_in_the_same_folder_is_refused_and_the_first_one_goes_on() -> None:
+    """On another port it would share Postgres and Valkey, and stop them for both when it ends."""
+    home = {"GATEWAY_HOME": "home"}
+    with terminal("run", "--source", "synthetic", **home, HTTP_PORT=str(free_port())) as desk:
+        shown = desk.read_until("Ctrl-C stops everything")
+        second = subprocess.run(
+            [sys.executable, "-m", "gateway", "run"],
+            env={**home, "HTTP_PORT": str(free_port())},
+            cwd=desk.folder,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+        assert second.returncode == 1
+        assert "another `gateway run` keeps its desk in" in second.stderr
+        assert order_as_printed(shown).status_code == 200
 
 
 def test_a_desk_that_was_killed_leaves_no_gateway_and_no_exchange_and_starts_again() -> None:

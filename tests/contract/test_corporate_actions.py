@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -168,3 +169,37 @@ async def test_two_gateways_split_once(create_test_app: CreateTestApp) -> None:
         await reconcile(other)
         assert len(await splits(one)) == 1
         assert await holds(other, "200")
+
+
+@covers("FC:E-05")
+async def test_a_split_whose_outcome_a_person_has_accepted_is_not_booked_once_more(house: House) -> None:
+    """The broker lists it long after its books have changed."""
+    await traded(house, "buy", "100", "90", name="bought")
+    listed = {"method": "GET", "path": "/v2/account/activities"}
+    unlisted = house.exchange.arm("http.body", match=listed, times=-1, body="[]")
+    split(house, "2")
+    for _ in range(2):
+        await reconcile(house)
+    (entry,) = (await house.client.get("/api/v1/reconciliation/breaks")).json()["breaks"]
+    decision = {"action": "accept_broker", "reason": "the shares were split"}
+    path = f"/api/v1/reconciliation/breaks/{entry['break_id']}/resolve"
+    (await house.client.post(path, json=decision)).raise_for_status()
+    assert (await book(house)).qty == 200
+    house.exchange.ctl("DELETE", f"faults/{unlisted}")
+    assert (await reconcile(house))["breaks_open"] == 0
+    assert len(await activities(house, "SPLIT")) == 2
+    assert (await splits(house), (await book(house)).qty) == ([], 200)
+
+
+@covers("FC:E-05")
+async def test_the_two_halves_of_a_split_are_one_occasion_though_nothing_holds_them_together(
+    house: House,
+) -> None:
+    await traded(house, "buy", "100", "90", name="bought")
+    now = house.gateway.clock.now()
+    row = {"activity_type": "SPLIT", "date": f"{now:%Y-%m-%d}", "created_at": now.isoformat()}
+    halves = [row | {"symbol": "AAPL", "id": f"split-{qty}", "qty": qty} for qty in ("-100", "200")]
+    listed = {"method": "GET", "path": "/v2/account/activities"}
+    house.exchange.arm("http.body", match=listed, times=-1, body=json.dumps(halves))
+    await reconcile(house)
+    assert (await book(house)).qty == 200

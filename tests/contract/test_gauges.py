@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.contract.conftest import CreateTestApp
-from tests.contract.steps import traded
+from tests.contract.steps import fill_at_exchange, reconcile, resting_order, traded
 from tests.kit.house import House
 
 P = "execution_gateway_"
@@ -52,6 +52,19 @@ async def test_breaks_and_connections_are_shown(house: House) -> None:
     assert shown(house, "orphans_open") == 1
     for name in ("database", "redis", "alpaca"):
         await until_shown(house, 1, f"{name}_connection_status")
+
+
+async def test_an_inferred_execution_is_shown_until_the_real_one_takes_its_place(house: House) -> None:
+    house.gateway.fill_gap.settle_window *= 0
+    order = await resting_order(house)
+    house.exchange.arm("ws.lose", match={"event": "*fill"}, times=-1)
+    gap = house.exchange.arm("read.activities_gap", times=-1)
+    fill_at_exchange(house, order, "10", "90")
+    await reconcile(house)
+    await until_shown(house, 1, "inferred_executions")
+    house.exchange.ctl("DELETE", f"faults/{gap}")
+    await reconcile(house)
+    await until_shown(house, 0, "inferred_executions")
 
 
 async def test_projections_at_the_head_lag_by_nothing(house: House) -> None:

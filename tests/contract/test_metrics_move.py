@@ -244,6 +244,16 @@ async def a_fill_that_was_missed(stage: Stage) -> None:
     await reconcile(stage.house)
 
 
+@moves("inferred_executions")
+async def a_fill_nobody_lists(stage: Stage) -> None:
+    stage.house.gateway.fill_gap.settle_window *= 0
+    order = await resting_order(stage.house)
+    stage.house.exchange.arm("ws.lose", match={"event": "*fill"}, times=-1)
+    stage.house.exchange.arm("read.activities_gap", times=-1)
+    fill_at_exchange(stage.house, order, "10", "90")
+    await reconcile(stage.house)
+
+
 @moves("reconciliation_conflicts_skipped_total")
 async def a_report_behind_what_is_booked(stage: Stage) -> None:
     """A relay has told of the end; the exchange, asked, still says that the order works."""

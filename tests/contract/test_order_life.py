@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from gateway.adapters.alpaca import AlpacaBroker
+from gateway.aggregates.refusals import LedgerUnavailable
 from gateway.aggregates.vocabulary import ClientOrderId, Ticket
+from gateway.commands import watch_slowed
+from gateway.ports import Found
 from tests.contract.relay import about, deliver, fill
 from tests.contract.steps import ORDERS, fill_at_exchange, flags, holds, metric, resting_order, told
 from tests.kit.covers import covers
@@ -52,6 +55,40 @@ async def test_an_order_taken_in_spite_of_slow_down_is_found_within_the_minute(h
 
 
 @covers("FC:A-17")
+async def test_an_order_found_at_the_last_look_is_recorded_though_the_ledger_is_away_just_then(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_slowed, "LOOK_AT", (0.0,))
+    gateway, away = house.gateway, [LedgerUnavailable("away"), LedgerUnavailable("away")]
+    await gateway.background.stop("slowed")
+
+    async def record(*told: Any, **more: Any) -> Any:
+        if away:
+            raise away.pop()
+        return await gateway.record_report(*told, **more)
+
+    watch = watch_slowed.WatchSlowed(
+        ledger=gateway.ledger,
+        broker=gateway.broker,
+        clock=gateway.clock,
+        record_report=record,  # type: ignore[arg-type]
+    )
+    gateway.outcome.notice_slowed = watch.notice
+    house.exchange.arm("ws.lose", times=-1)
+    house.exchange.arm("order.lookup_lag", seconds=2, scope="cid")
+    house.exchange.arm("http.status_after", match=ORDERS, status=429, body="")
+    await house.submit(client_order_id="busy", type="limit", limit_price="90")
+
+    async def listed() -> bool:
+        return isinstance(await gateway.broker.order_by_client_id(ClientOrderId("busy")), Found)
+
+    await house.until(listed)
+    for _ in range(3):
+        await watch.run_once()
+    assert "unexpected_at_broker" in await flags(house, "busy")
+
+
+@covers("FC:A-17")
 async def test_an_order_that_slow_down_refused_stays_closed(house: House) -> None:
     """And may be tried again, after a look."""
     slow_down = {"status": 429, "body": "", "headers": {"Retry-After": "1"}}
@@ -62,6 +99,17 @@ async def test_an_order_that_slow_down_refused_stays_closed(house: House) -> Non
     again = await house.submit(client_order_id="busy")
     assert again.status_code == 200, again.text
     assert house.posts("busy") == 2
+
+
+@pytest.mark.parametrize("garbled", ["\\u0000", "\\ud800"])
+async def test_a_refusal_in_words_that_nothing_can_store_is_a_refusal_and_stops_no_table(
+    house: House, garbled: str
+) -> None:
+    body = f'{{"code": "4{garbled}", "message": "no{garbled}", "existing_order_id": "{garbled}"}}'
+    house.exchange.arm("http.status", match=ORDERS, status=422, body=body)
+    response = await house.submit(client_order_id="refused", type="limit", limit_price="90")
+    assert (response.status_code, response.json()["broker_message"]) == (422, "no\N{REPLACEMENT CHARACTER}")
+    assert (await house.order("refused"))["status"] == "rejected"
 
 
 @covers("FC:A-19", "FC:A-20")

@@ -93,6 +93,7 @@ METRICS: Final = {
     f"{_P}mirror_rebuilds_total": "reason",
     f"{_P}open_breaks": "kind",
     f"{_P}orphans_open": "",
+    f"{_P}inferred_executions": "",
     f"{_P}slices_total": "result",
     f"{_P}ledger_position": "",
     f"{_P}ledger_append_conflicts_total": "",

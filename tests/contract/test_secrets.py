@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -25,6 +24,7 @@ from tests.contract.by_hand import asked
 from tests.contract.conftest import CreateTestApp
 from tests.contract.relay import WEBHOOK
 from tests.kit.covers import covers
+from tests.kit.environment import bare
 from tests.kit.exchange import Exchange
 from tests.kit.house import House
 
@@ -149,7 +149,7 @@ async def _doctor(database: str, valkey: EmbeddedValkey, exchange: Exchange) -> 
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "gateway", "doctor"],
-        env={"PATH": os.environ["PATH"], **variables},
+        env=bare(**variables),
         capture_output=True,
         text=True,
         check=False,

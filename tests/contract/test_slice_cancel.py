@@ -81,9 +81,10 @@ async def test_one_slice_that_waits_can_be_looked_at_and_canceled(house: House, 
     canceled = (await house.client.post(path)).json()
     assert (canceled["status"], canceled["message"]) == ("canceled", "Slice canceled before its release")
     assert (await house.client.post(path)).json()["message"] == "Order already in terminal state"
+    assert (await house.order(second))["status"] == "canceled"
     clock.move(130)
     await until_slice(house, parent, 2, "filled")
-    assert (await house.order(second))["status"] == "canceled"
+    assert [one["status"] for one in await slices_of(house, parent)] == ["filled", "canceled", "filled"]
     assert house.posts(second) == 0
 
 

@@ -227,7 +227,12 @@ async def test_an_order_proved_absent_gives_its_room_back(create_test_app: Creat
         )
         assert gone
         assert await reserved(house) == "0"
-        assert house.posts("never-arrived") == 1
+        (proved,) = await house.gateway.ledger.log.read(0, 100, name="order.not_accepted")
+        assert proved.event.evidence  # type: ignore[attr-defined]
+        assert house.posts("never-arrived") == 1, "nothing is sent again on its own"
+        assert (await house.submit(client_order_id="never-arrived")).status_code == 200
+        assert (await house.order("never-arrived"))["retry_count"] == 1
+        assert house.posts("never-arrived") == 2
 
 
 async def _has_status(house: House, client_order_id: str, status: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -12,6 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.kit.environment import bare
 
 PATIENCE_SECONDS = 120
 
@@ -26,7 +27,7 @@ class Terminal:
 
     def start(self, *arguments: str, **variables: str) -> None:
         """Also anew, once what ran before has ended."""
-        own = {"PATH": os.environ["PATH"], "TMPDIR": str(self.folder), "PYTHONUNBUFFERED": "1"}
+        own = bare(TMPDIR=str(self.folder), PYTHONUNBUFFERED="1")
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gateway", *arguments],

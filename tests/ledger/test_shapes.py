@@ -16,7 +16,7 @@ from gateway.ledger.catalog import CATALOG
 from gateway.projections.catalog import PROJECTIONS
 
 STATES = {
-    "order- 2": "7ded6224ae5688ad",
+    "order- 3": "3138e2b7b3314e09",
     "position- 1": "c6e6ab1f14f310d3",
     "slice-plan- 1": "c385eb52bfd20ce2",
     "slice-request- 1": "00404e686415370f",

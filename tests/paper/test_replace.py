@@ -123,3 +123,16 @@ def test_what_is_over_cannot_be_replaced(client: TradingClient) -> None:
     client.cancel_order_by_id(order["id"])
     status, body = refused(lambda: client.patch(f"/orders/{order['id']}", {"limit_price": "9"}))
     assert (status, body["message"]) == (422, 'order is already in "canceled" state')
+
+
+def test_a_replace_that_is_refused_later_leaves_the_order_as_it_was_or_as_it_ended(
+    exchange: Exchange, client: TradingClient
+) -> None:
+    exchange.arm("order.stuck", status="pending_replace", times=2)
+    working, filled = submit(client), submit(client)
+    for order in (working, filled):
+        client.patch(f"/orders/{order['id']}", {"limit_price": "9"})
+    exchange.ctl("POST", f"orders/{filled['id']}/fill", {"price": "9"})
+    for order, status in ((working, "new"), (filled, "filled")):
+        exchange.ctl("POST", f"orders/{order['id']}/replace_reject", {})
+        assert client.get_order_by_id(order["id"])["status"] == status

@@ -344,7 +344,8 @@ class OrderFacts:
                 return changed(seen, fills=self.fills.superseded(event))
             case ConflictReported():
                 if event.exec_id is not None and event.alias_of is not None:
-                    return changed(seen, fills=self.fills.aliased(event.exec_id, event.alias_of))
+                    fills = self.fills.aliased(event.exec_id, event.alias_of, event.source)
+                    return changed(seen, fills=fills)
                 return changed(seen, conflicts=self.conflicts | {event.exec_id or event.reason})
             case FillBusted() | FillCorrected():
                 return changed(seen, fills=self.fills.amended_by(event))

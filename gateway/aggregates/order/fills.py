@@ -34,6 +34,8 @@ class Execution:
     busted: bool = False
     corrected_by: tuple[str, str] | None = None
     """Broker time and id of the correction in force; a later one wins."""
+    named_by: tuple[ReportSource, ...] = ()
+    """Who has told of it by an id; each of them calls an execution by one name."""
 
     @property
     def span(self) -> Span | None:
@@ -103,10 +105,19 @@ class Fills:
 
     def same_place(self, cum_qty: Decimal, qty: Decimal, px: Decimal) -> Execution | None:
         """The live execution with this running total, size and price: the identity without an id."""
-        for e in self.executions.values():
-            if e.qty and e.cum_qty == cum_qty and e.says(qty, px):
-                return e
-        return None
+        return next(self._in_place(cum_qty, qty, px), None)
+
+    def unnamed_by(
+        self, source: ReportSource, cum_qty: Decimal, qty: Decimal, px: Decimal
+    ) -> Execution | None:
+        """The real one in this place of which this source has not told under another id."""
+        return next(
+            (e for e in self._in_place(cum_qty, qty, px) if not e.provisional and source not in e.named_by),
+            None,
+        )
+
+    def _in_place(self, cum_qty: Decimal, qty: Decimal, px: Decimal) -> Iterator[Execution]:
+        return (e for e in self.executions.values() if e.qty and e.cum_qty == cum_qty and e.says(qty, px))
 
     def missing(self, cum_qty: Decimal) -> Decimal:
         """What a running total reveals as not yet booked. Provisional executions count as booked."""
@@ -141,21 +152,26 @@ class Fills:
     def superseded_by(self, qty: Decimal, cum_qty: Decimal | None) -> Iterator[tuple[Execution, Decimal]]:
         """The provisional quantity a real execution replaces: inside its own stretch, else oldest first.
 
-        After a bust or a correction the same stretch is not the same shares any more.
+        After a bust or a correction the same stretch is not the same shares any more. We may not have heard
+        of it yet: a corrected execution is listed with a total that others have taken.
         """
+        stretch = None if cum_qty is None or self.amended else (minus(cum_qty, qty), cum_qty)
+        if stretch is not None and _clip(self._spans(provisional=False), stretch):
+            stretch = None
         left = qty
         for e in self.executions.values():
             if not (e.provisional and e.qty and left):
                 continue
             room = min(e.qty, left)
-            if cum_qty is not None and e.span is not None and not self.amended:
-                room = min(room, _measure(_clip([e.span], (minus(cum_qty, qty), cum_qty))))
+            if stretch is not None and e.span is not None:
+                room = min(room, _measure(_clip([e.span], stretch)))
             if room:
                 left = minus(left, room)
                 yield e, room
 
-    def _spans(self) -> list[Span]:
-        return [e.span for e in self.executions.values() if e.span is not None]
+    def _spans(self, *, provisional: bool = True) -> list[Span]:
+        known = self.executions.values()
+        return [e.span for e in known if e.span is not None and (provisional or not e.provisional)]
 
     def _unplaced(self) -> Decimal:
         """Booked quantity whose place in the running total is unknown."""
@@ -175,6 +191,7 @@ class Fills:
             transact_time=trade.transact_time,
             cum_qty=trade.cum_qty,
             provisional=trade.provisional,
+            named_by=(event.source,),
         )
         return self._with(execution)
 
@@ -204,8 +221,14 @@ class Fills:
             amended_at=max(times_known, default=None),
         )
 
-    def aliased(self, exec_id: ExecId, root: ExecId) -> Fills:
-        return changed(self, aliases={**self.aliases, exec_id: root})
+    def aliased(self, exec_id: ExecId, root: ExecId, source: ReportSource) -> Fills:
+        booked = self.executions[root]
+        named = changed(booked, named_by=(*booked.named_by, source))
+        return changed(
+            self,
+            aliases={**self.aliases, exec_id: root},
+            executions={**self.executions, root: named},
+        )
 
     def due(self) -> FillBusted | FillCorrected | None:
         """A parked bust or correction whose execution has arrived by now."""

@@ -90,12 +90,13 @@ def execution(order: OrderFacts, report: ExecutionReport) -> Events:
 def _twin(order: OrderFacts, report: ExecutionReport, qty: Decimal, px: Decimal) -> ConflictReported | None:
     """The alias of a booked execution of the same running total, size and price.
 
-    After a bust or a correction running totals come back, so that equal ones prove nothing any more.
+    After a bust or a correction running totals come back, so that equal ones prove nothing any more. Neither
+    do they within one source: two ids are two executions there, and we have yet to hear of the correction.
     """
     if report.cum_qty is None or order.fills.amended:
         return None
-    booked = order.fills.same_place(report.cum_qty, qty, px)
-    if booked is None or booked.provisional:
+    booked = order.fills.unnamed_by(report.source, report.cum_qty, qty, px)
+    if booked is None:
         return None
     reason = f"{report.exec_id} is another name of {booked.exec_id}"
     return ConflictReported(

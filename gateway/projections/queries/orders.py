@@ -186,6 +186,15 @@ async def recent_fills(
     )
 
 
+async def count_inferred(snapshot: Snapshot) -> int:
+    """How many executions count that were only inferred."""
+    fills = snapshot.table(FILLS_TABLE)
+    inferred = select(func.count().label("fills")).where(fills.c.provisional, fills.c.counts)
+    (found,) = await snapshot.rows(inferred)
+    count: int = found.fills
+    return count
+
+
 def _orders(table: Table) -> Any:
     """What a row is loaded from; the other columns are for filters."""
     return select(table.c.state, table.c.updated_at, table.c.position)
