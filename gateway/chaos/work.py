@@ -87,6 +87,8 @@ def rebuild(desk: Desk, terms: Terms) -> None:
     )
     try:
         child.wait(_REBUILD_SECONDS)
+    except subprocess.TimeoutExpired:
+        desk.counts["rebuild (ended unfinished)"] += 1
     finally:
         child.kill()
         child.wait()

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -19,7 +18,6 @@ import psycopg
 import pytest
 
 from gateway.adapters.embedded import EmbeddedPostgres, EmbeddedValkey
-from gateway.api.service_headers import SignedRequest
 from gateway.ledger import migrate
 from tests.contract.by_hand import adjust, bought, close
 from tests.contract.conftest import CreateTestApp
@@ -27,6 +25,7 @@ from tests.contract.relay import deliver
 from tests.contract.steps import resting_order
 from tests.kit.covers import covers
 from tests.kit.house import House
+from tests.kit.signed import signed
 from tests.kit.slicing import ask
 
 SERVICE_SECRET: Final = "a secret of thirty-two bytes, or more"
@@ -76,21 +75,8 @@ def post(path: str, **body: Any) -> Ask:
 
 
 def from_a_service(desk: Desk) -> Awaitable[httpx2.Response]:
-    signed = SignedRequest(
-        method="GET",
-        path=f"{V1}/positions",
-        service_id="orchestrator",
-        timestamp=str(int(datetime.now(UTC).timestamp())),
-        nonce=uuid4().hex,
-        body_hash="",
-    )
-    headers = {
-        "X-Service-ID": signed.service_id,
-        "X-Internal-Timestamp": signed.timestamp,
-        "X-Internal-Nonce": signed.nonce,
-        "X-Internal-Token": signed.signature(SERVICE_SECRET.encode()),
-    }
-    return desk.house.as_nobody().get(signed.path, headers=headers)
+    path = f"{V1}/positions"
+    return desk.house.as_nobody().get(path, headers=signed("GET", path, SERVICE_SECRET))
 
 
 ASKED: Final[Mapping[str, Ask]] = {

@@ -24,7 +24,6 @@ from prometheus_client import CollectorRegistry
 from gateway import __version__
 from gateway.adapters.embedded import EmbeddedPostgres, EmbeddedValkey
 from gateway.aggregates.vocabulary import SYSTEM
-from gateway.api.service_headers import SignedRequest
 from gateway.commands.audit import Audit
 from gateway.ledger import migrate
 from gateway.ledger.catalog import CATALOG
@@ -36,6 +35,7 @@ from tests.contract.relay import about, deliver, fill
 from tests.contract.steps import ORDERS, fill_at_exchange, holds, reconcile, resting_order
 from tests.contract.test_schemas import METRICS
 from tests.kit.house import House
+from tests.kit.signed import signed
 from tests.kit.slicing import ask, until_slice
 
 P: Final = "execution_gateway_"
@@ -278,22 +278,10 @@ async def a_plan(stage: Stage) -> None:
     environment={"INTERNAL_TOKEN_SECRET": SERVICE_SECRET},
 )
 async def a_request_told_twice(stage: Stage) -> None:
-    signed = SignedRequest(
-        method="GET",
-        path="/api/v1/positions",
-        service_id="orchestrator",
-        timestamp=str(int(datetime.now(UTC).timestamp())),
-        nonce=uuid4().hex,
-        body_hash="",
-    )
-    headers = {
-        "X-Service-ID": signed.service_id,
-        "X-Internal-Timestamp": signed.timestamp,
-        "X-Internal-Nonce": signed.nonce,
-        "X-Internal-Token": signed.signature(SERVICE_SECRET.encode()),
-    }
+    path = "/api/v1/positions"
+    headers = signed("GET", path, SERVICE_SECRET)
     service = stage.house.as_nobody()
-    statuses = [(await service.get(signed.path, headers=headers)).status_code for _ in range(2)]
+    statuses = [(await service.get(path, headers=headers)).status_code for _ in range(2)]
     assert statuses == [200, 401]
 
 
