@@ -21,6 +21,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 
+from bench import facts
 from bench.rows import Row, show
 from gateway.adapters.embedded import EmbeddedPostgres
 from gateway.aggregates.vocabulary import SYSTEM
@@ -164,12 +165,14 @@ def rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as directory:
         server = EmbeddedPostgres.start(Path(directory) / "postgres")
         try:
-            for name in ("ours", "stock"):
+            for name in ("ours", "facts", "stock"):
                 server.create_database(name)
-            migrate.upgrade(server.url("ours"))
+            for name in ("ours", "facts"):
+                migrate.upgrade(server.url(name))
             by_us = asyncio.run(ours(server.url("ours")))
             by_stock = asyncio.run(stock(server, "stock"))
             rate = asyncio.run(reading(server.url("ours")))
+            filled = asyncio.run(facts.recorded(server.url("facts")))
         finally:
             server.stop()
     appends = [
@@ -182,7 +185,15 @@ def rows() -> list[Row]:
         )
         for callers in CALLERS
     ]
-    return [*appends, Row(name="   log read into typed events", measured=f"{rate:,.0f}/s", aim="200,000/s")]
+    fills = Row(
+        name=f"   fills recorded, {facts.CALLERS} callers",
+        measured=f"{filled:,.0f}/s",
+        yardstick=f"stock save: {by_stock[facts.CALLERS]:,.0f}/s",
+        ratio=filled / by_stock[facts.CALLERS],
+        aim="8x",
+    )
+    read = Row(name="   log read into typed events", measured=f"{rate:,.0f}/s", aim="200,000/s")
+    return [*appends, fills, read]
 
 
 if __name__ == "__main__":

@@ -189,14 +189,38 @@ async def lag(url: str) -> list[float]:
     return sorted(waits)
 
 
+async def opening(url: str) -> list[Row]:
+    """A process that starts on a long log, and one long stream as it finds it."""
+    stream = position_stream(Symbol(SYMBOLS[0]))
+    began = time.perf_counter()
+    async with Ledger.opened(url, CATALOG, build="bench") as ledger:
+        started = time.perf_counter() - began
+        loads = []
+        for _ in range(2):
+            began = time.perf_counter()
+            await ledger.load(stream)
+            loads.append(1000 * (time.perf_counter() - began))
+        head, length = await ledger.log.head(), len(await ledger.log.stream(stream))
+    return [
+        Row(name=f"   started on {head:,} events", measured=f"{started:.2f} s", aim="5 s on 1,000,000"),
+        Row(
+            name=f"   one stream of {length:,} events",
+            measured=f"cold {loads[0]:.1f} ms, warm {loads[1]:.1f} ms",
+            aim="5 ms, 1 ms",
+        ),
+    ]
+
+
 async def measure(url: str) -> list[Row]:
     async with Ledger.opened(url, CATALOG, build="bench") as ledger:
         await fill(ledger, ORDERS_MADE)
+    opened = await opening(url)
     slow = await one_by_one(url)
     one, together = await rebuilt(url, [ORDERS]), await rebuilt(url, PROJECTIONS)
     waits = await lag(url)
     yardstick = f"one event, one transaction: {slow:,.0f}/s"
     return [
+        *opened,
         Row(
             name="   rebuild of orders, proved",
             measured=f"{one:,.0f} events/s",
