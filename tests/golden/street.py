@@ -33,6 +33,8 @@ class Street:
     books: Books = field(init=False)
     marks: list[int] = field(default_factory=list)
     """Where the ledger stood after each step."""
+    looked: int = 0
+    """How often the exchange had been asked by name after the last step of ours."""
     patience: ClassVar[float] = 5
 
     def __post_init__(self) -> None:
@@ -48,7 +50,9 @@ class Street:
         answer = None
         for each in (step,) if step.exchange is None else step.exchange:
             answer = await self._act(each)
-        if not step.ours:
+        if step.ours:
+            self.looked = await self.stage.requests("GET", BY_NAME["path"])
+        else:
             await self._heard()
         for order in self.stage.ids:
             self.books.names.setdefault(order, ClientOrderId(self.stage.name(order)))
@@ -166,12 +170,11 @@ class Street:
         return _code(await self.house.client.post(path, json=body))
 
     async def _look_up(self, step: Step) -> None:
-        """Until the broker was asked once more."""
-        before = await self.stage.requests("GET", BY_NAME["path"])
+        """Until the broker was asked once more; the gateway may have done so since the last step of ours."""
 
         async def asked() -> bool:
             await self.house.gateway.resolver.run_once()
-            return await self.stage.requests("GET", BY_NAME["path"]) > before
+            return await self.stage.requests("GET", BY_NAME["path"]) > self.looked
 
         await self.house.until(asked, within=5, what="the look-up")
 
