@@ -49,6 +49,19 @@ def test_replay_tells_an_order_and_the_state_it_adds_up_to(gateway: Gateway, his
     assert [trade["qty"] for trade in state["fills"]["executions"].values()] == ["40", "60"]
 
 
+def test_replay_of_a_position_shows_what_is_held(gateway: Gateway, history: str) -> None:
+    told = gateway("replay", "position-AAPL", DATABASE_URL=history)
+    assert told.exit_code == 0, told.stderr
+    assert "executed" not in told.stdout
+    assert '"qty": "100"' in told.stdout
+
+
+def test_a_message_that_is_not_kept_aside_cannot_be_driven_again(gateway: Gateway, history: str) -> None:
+    told = gateway("inbox", "redrive", "7", DATABASE_URL=history)
+    assert told.exit_code == 1
+    assert "not kept aside: 7" in told.stderr
+
+
 def test_replay_stops_at_a_position(gateway: Gateway, history: str) -> None:
     told = gateway("replay", "order-first", "--to", "3", DATABASE_URL=history)
     assert "order.accepted" in told.output
