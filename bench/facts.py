@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from bench.projections import append
 from gateway.adapters.dry_run import NoBroker
 from gateway.adapters.system_clock import SystemClock
 from gateway.aggregates.order.state import submit
 from gateway.aggregates.position.state import Position, evolve, reserve
 from gateway.aggregates.reports import ExecutionReport, ReportKind
 from gateway.aggregates.vocabulary import (
-    SYSTEM,
     ClientOrderId,
     ExecId,
     OrdType,
@@ -33,8 +33,7 @@ from gateway.aggregates.vocabulary import (
 )
 from gateway.commands.record_report import RecordReport
 from gateway.ledger.catalog import CATALOG
-from gateway.ledger.decision import Decision
-from gateway.ledger.envelope import Cause, Uncommitted
+from gateway.ledger.envelope import Uncommitted
 from gateway.ledger.ledger import Ledger
 from gateway.telemetry import Metrics
 
@@ -101,19 +100,11 @@ def fills(caller: int) -> Iterator[ExecutionReport]:
             )
 
 
-async def intend(ledger: Ledger, events: Sequence[Uncommitted], command_id: str) -> None:
-    streams = {uncommitted.stream for uncommitted in events}
-    cause = Cause(
-        command_id=command_id, actor=SYSTEM, correlation_id=command_id, source="bench", occurred_at=NOW
-    )
-    await ledger.writer.change((), lambda _: Decision(events=events), cause, new=streams)
-
-
 async def recorded(url: str) -> float:
     """Fills a second, each caller waiting for one before it tells the next."""
     async with Ledger.opened(url, CATALOG, build="bench") as ledger:
         for caller in range(CALLERS):
-            await intend(ledger, list(intents(caller)), f"intents-{caller}")
+            await append(ledger, list(intents(caller)), f"intents-{caller}")
         record_report = RecordReport(
             ledger=ledger,
             broker=NoBroker(),
